@@ -1,0 +1,236 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz"
+)
+
+// file reads one capture, of a format and compression that its content tells.
+type file struct {
+	name    string
+	r       io.Reader // decompressed
+	close   []func() error
+	format  format
+	carry   []byte // the beginning of a record whose end is not read yet
+	offset  int64  // of carry in the decompressed capture
+	pending error  // to be returned when the batch before it has been taken
+	log     *slog.Logger
+}
+
+// openFile opens the capture of that name; "-" is standard input.
+func openFile(name string, log *slog.Logger) (*file, error) {
+	if name == "-" {
+		return newFile("stdin", os.Stdin, log)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newFile(name, f, log)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	r.close = append(r.close, f.Close)
+	return r, nil
+}
+
+// NewReader reads a capture from r; name is for messages.
+func NewReader(name string, r io.Reader, log *slog.Logger) (Source, error) {
+	return newFile(name, r, log)
+}
+
+func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
+	f := &file{name: name, log: log}
+	var err error
+	if f.r, err = f.decompress(r); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	// A pcapng section header and a pcap header both fit in 24 octets.
+	head := make([]byte, pcapHeaderLen)
+	n, err := io.ReadFull(f.r, head)
+	head = head[:n]
+	if n >= 4 && binary.LittleEndian.Uint32(head) == ngSection {
+		f.format, f.carry = &pcapng{order: binary.LittleEndian}, head
+		return f, nil
+	}
+	if n == pcapHeaderLen {
+		if p, ok := newPcap(head); ok {
+			f.format, f.offset = p, pcapHeaderLen
+			return f, nil
+		}
+	}
+	f.Close()
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if n == 0 {
+		return nil, fmt.Errorf("%s: not a capture: empty", name)
+	}
+	return nil, fmt.Errorf("%s: not a capture: starts with %s", name, show(head[:min(n, 16)]))
+}
+
+// show writes octets for people: as text where they are text.
+func show(b []byte) string {
+	for _, c := range b {
+		if c < 0x20 && c != '\n' && c != '\t' && c != '\r' || c > 0x7e {
+			return fmt.Sprintf("% x", b)
+		}
+	}
+	return fmt.Sprintf("%q", b)
+}
+
+// compressions by their first octets.
+var compressions = []struct {
+	magic string
+	open  func(io.Reader) (io.Reader, func() error, error)
+}{
+	{"\x1f\x8b", func(r io.Reader) (io.Reader, func() error, error) {
+		z, err := gzip.NewReader(r)
+		return z, nil, err
+	}},
+	{"\xfd7zXZ\x00", func(r io.Reader) (io.Reader, func() error, error) {
+		z, err := xz.NewReader(r)
+		return z, nil, err
+	}},
+	// A skippable frame may come first; zstd allows sixteen magics for it.
+	{"\x28\xb5\x2f\xfd", openZstd},
+	{"\x50\x2a\x4d\x18", openZstd},
+	{"\x04\x22\x4d\x18", func(r io.Reader) (io.Reader, func() error, error) {
+		return lz4.NewReader(r), nil, nil
+	}},
+	{"BZh", func(r io.Reader) (io.Reader, func() error, error) {
+		return bzip2.NewReader(r), nil, nil
+	}},
+}
+
+func openZstd(r io.Reader) (io.Reader, func() error, error) {
+	// Windows of up to 128 MiB are what `zstd --long` makes.
+	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, nil, err
+	}
+	return z, func() error { z.Close(); return nil }, nil
+}
+
+func (f *file) decompress(r io.Reader) (io.Reader, error) {
+	head := make([]byte, 6)
+	n, err := io.ReadFull(r, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	head = head[:n]
+	whole := io.MultiReader(bytes.NewReader(head), r)
+	for _, c := range compressions {
+		if !bytes.HasPrefix(head, []byte(c.magic)) {
+			continue
+		}
+		z, closer, err := c.open(bufio.NewReaderSize(whole, 64<<10))
+		if err != nil {
+			return nil, err
+		}
+		if closer != nil {
+			f.close = append(f.close, closer)
+		}
+		return z, nil
+	}
+	return &prefixed{head: head, r: r}, nil
+}
+
+// prefixed gives head and then r, reading r directly into the caller's buffer.
+type prefixed struct {
+	head []byte
+	r    io.Reader
+}
+
+func (p *prefixed) Read(b []byte) (int, error) {
+	if len(p.head) > 0 {
+		n := copy(b, p.head)
+		p.head = p.head[n:]
+		return n, nil
+	}
+	return p.r.Read(b)
+}
+
+// Read implements [Source].
+func (f *file) Read(b *Batch) error {
+	b.Packets = b.Packets[:0]
+	if f.pending != nil {
+		return f.pending
+	}
+	// The carry may come from a batch that had grown for a long record.
+	if need := max(BlockSize, 2*len(f.carry)); cap(b.buf) < need {
+		b.buf = make([]byte, need)
+	}
+	b.buf = b.buf[:cap(b.buf)]
+	n := copy(b.buf, f.carry)
+	f.carry = f.carry[:0]
+	for {
+		m, rerr := f.r.Read(b.buf[n:])
+		n += m
+		used, perr := f.format.parse(b.buf[:n], b)
+		if skip := used - n; skip > 0 && perr == nil && rerr == nil {
+			var skipped int64
+			if skipped, rerr = io.CopyN(io.Discard, f.r, int64(skip)); rerr == io.EOF {
+				rerr = io.ErrUnexpectedEOF
+			}
+			f.offset += skipped
+			used = n
+		}
+		left := n - used // negative when the capture ends inside a block that is skipped
+		used = min(used, n)
+		f.offset += int64(used)
+		switch {
+		case perr != nil:
+			f.pending = fmt.Errorf("%s: offset %d: %w", f.name, f.offset, perr)
+		case rerr != nil:
+			f.pending = f.end(rerr, left)
+		}
+		if len(b.Packets) > 0 {
+			f.carry = append(f.carry, b.buf[used:n]...)
+			return nil
+		}
+		if f.pending != nil {
+			return f.pending
+		}
+		n = copy(b.buf, b.buf[used:n])
+		if n == len(b.buf) { // one record longer than the block
+			b.buf = append(b.buf, make([]byte, len(b.buf))...)
+		}
+	}
+}
+
+// end tells what the end of the input means. A capture that is cut inside a
+// record or a compressed block is good up to there.
+func (f *file) end(err error, left int) error {
+	cut := errors.Is(err, io.ErrUnexpectedEOF)
+	if err != io.EOF && !cut {
+		return fmt.Errorf("%s: offset %d: %w", f.name, f.offset+int64(max(left, 0)), err)
+	}
+	if left != 0 || cut {
+		f.log.Warn("capture ends inside a record", "path", f.name, "offset", f.offset)
+	}
+	return io.EOF
+}
+
+// Close implements [Source].
+func (f *file) Close() error {
+	var err error
+	for _, c := range f.close {
+		err = errors.Join(err, c())
+	}
+	f.close = nil
+	return err
+}

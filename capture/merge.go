@@ -1,0 +1,246 @@
+package capture
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"slices"
+)
+
+// Open reads the captures of those names, in the order of their first packets,
+// overlapping ones merged by time; "-" is standard input and keeps its place
+// in the list. What is odd but no error is logged.
+func Open(names []string, log *slog.Logger) (Source, error) {
+	if len(names) == 1 {
+		return openFile(names[0], log)
+	}
+	var all chain
+	var run []string
+	flush := func() error {
+		if len(run) == 0 {
+			return nil
+		}
+		m, err := newMerge(run, log)
+		if err == nil {
+			all = append(all, m)
+		}
+		run = nil
+		return err
+	}
+	for _, name := range names {
+		if name != "-" {
+			run = append(run, name)
+			continue
+		}
+		if err := flush(); err != nil {
+			return nil, errors.Join(err, all.Close())
+		}
+		f, err := openFile(name, log)
+		if err != nil {
+			return nil, errors.Join(err, all.Close())
+		}
+		all = append(all, f)
+	}
+	if err := flush(); err != nil {
+		return nil, errors.Join(err, all.Close())
+	}
+	return &all, nil
+}
+
+// chain reads one source after the other.
+type chain []Source
+
+func (c *chain) Read(b *Batch) error {
+	for len(*c) > 0 {
+		err := (*c)[0].Read(b)
+		if err != io.EOF {
+			return err
+		}
+		if err := (*c)[0].Close(); err != nil {
+			return err
+		}
+		*c = (*c)[1:]
+	}
+	b.Packets = b.Packets[:0]
+	return io.EOF
+}
+
+func (c *chain) Close() error {
+	var err error
+	for _, s := range *c {
+		err = errors.Join(err, s.Close())
+	}
+	*c = nil
+	return err
+}
+
+// merge reads files by time. Files not reached yet are not open, so that a
+// year of hourly captures needs one file at a time.
+type merge struct {
+	log     *slog.Logger
+	waiting []waiting // by first packet
+	active  []*cursor
+	pending error // met after the packets handed on
+}
+
+type waiting struct {
+	name  string
+	first int64
+	open  *cursor // what cannot be opened twice, a pipe, stays open
+}
+
+// A cursor is an open file and its next packet.
+type cursor struct {
+	src   Source
+	batch Batch
+	i     int
+}
+
+func (c *cursor) head() *Packet { return &c.batch.Packets[c.i] }
+
+// next moves on; it returns io.EOF after the last packet.
+func (c *cursor) next() error {
+	if c.i++; c.i < len(c.batch.Packets) {
+		return nil
+	}
+	c.i = 0
+	return c.src.Read(&c.batch)
+}
+
+func newMerge(names []string, log *slog.Logger) (*merge, error) {
+	m := &merge{log: log}
+	for _, name := range names {
+		w, err := m.look(name)
+		if err == io.EOF {
+			continue
+		}
+		if err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+		m.waiting = append(m.waiting, w)
+	}
+	slices.SortStableFunc(m.waiting, func(a, b waiting) int { return cmp.Compare(a.first, b.first) })
+	return m, nil
+}
+
+// look finds the time of a file's first packet; io.EOF is a pipe without any.
+func (m *merge) look(name string) (waiting, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return waiting{}, err
+	}
+	pipe := !info.Mode().IsRegular()
+	log := m.log
+	if !pipe { // what is odd is said when the file has its turn
+		log = slog.New(slog.DiscardHandler)
+	}
+	f, err := openFile(name, log)
+	if err != nil {
+		return waiting{}, err
+	}
+	c, w := &cursor{src: f}, waiting{name: name}
+	switch err = f.Read(&c.batch); {
+	case err == io.EOF && !pipe: // no packets: it opens first and says why
+		w.first = math.MinInt64
+	case err != nil:
+		f.Close()
+		return w, err
+	default:
+		w.first = c.head().Time
+		if pipe {
+			w.open = c
+			return w, nil
+		}
+	}
+	return w, f.Close()
+}
+
+// open gives the cursor of a file whose turn has come, or io.EOF.
+func (m *merge) open(w waiting) (*cursor, error) {
+	if w.open != nil {
+		return w.open, nil
+	}
+	f, err := openFile(w.name, m.log)
+	if err != nil {
+		return nil, err
+	}
+	c := &cursor{src: f}
+	if err := f.Read(&c.batch); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// earliest opens what begins before the next packet and returns the index of
+// the cursor that holds it, or -1 at the end.
+func (m *merge) earliest() (int, error) {
+	for {
+		best := -1
+		for i, c := range m.active {
+			if best < 0 || c.head().Time < m.active[best].head().Time {
+				best = i
+			}
+		}
+		if len(m.waiting) == 0 || best >= 0 && m.active[best].head().Time < m.waiting[0].first {
+			return best, nil
+		}
+		w := m.waiting[0]
+		m.waiting = m.waiting[1:]
+		switch c, err := m.open(w); err {
+		case nil:
+			m.active = append(m.active, c)
+		case io.EOF:
+		default:
+			return -1, err
+		}
+	}
+}
+
+// Read implements [Source].
+func (m *merge) Read(b *Batch) error {
+	b.Reset()
+	for m.pending == nil && !b.full() {
+		m.pending = m.step(b)
+	}
+	if len(b.Packets) > 0 {
+		return nil
+	}
+	return m.pending
+}
+
+// step appends the next packet.
+func (m *merge) step(b *Batch) error {
+	i, err := m.earliest()
+	if err != nil {
+		return err
+	}
+	if i < 0 {
+		return io.EOF
+	}
+	c := m.active[i]
+	b.Append(c.head())
+	if err = c.next(); err == io.EOF {
+		m.active = slices.Delete(m.active, i, i+1)
+		err = c.src.Close()
+	}
+	return err
+}
+
+// Close implements [Source].
+func (m *merge) Close() error {
+	var err error
+	for _, c := range m.active {
+		err = errors.Join(err, c.src.Close())
+	}
+	for _, w := range m.waiting {
+		if w.open != nil {
+			err = errors.Join(err, w.open.src.Close())
+		}
+	}
+	m.active, m.waiting = nil, nil
+	return err
+}

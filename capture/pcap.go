@@ -1,0 +1,77 @@
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// A format takes records off a block. It appends the packets it finds to b and
+// returns how many octets it used; more than len(block) means that the rest of
+// an uninteresting block is to be skipped. It stops before an incomplete record.
+type format interface {
+	parse(block []byte, b *Batch) (used int, err error)
+}
+
+// maxRecord bounds one record. Capture programs stop at 262,144 octets; a file
+// that claims a longer snap length is believed up to here.
+const maxRecord = 16 << 20
+
+const pcapHeaderLen, pcapRecordLen = 24, 16
+
+// pcap is the classic format (draft-ietf-opsawg-pcap).
+type pcap struct {
+	order  binary.ByteOrder
+	little bool
+	unit   int64 // nanoseconds per unit of the fraction
+	link   LinkType
+	limit  uint32 // longest record
+}
+
+// newPcap reads the file header. ok is false when magic is not pcap's.
+func newPcap(h []byte) (p *pcap, ok bool) {
+	p = &pcap{order: binary.LittleEndian, little: true, unit: 1000}
+	switch binary.LittleEndian.Uint32(h) {
+	case 0xa1b2c3d4:
+	case 0xa1b23c4d:
+		p.unit = 1
+	case 0xd4c3b2a1:
+		p.order, p.little = binary.BigEndian, false
+	case 0x4d3cb2a1:
+		p.order, p.little, p.unit = binary.BigEndian, false, 1
+	default:
+		return nil, false
+	}
+	p.limit = min(max(p.order.Uint32(h[16:]), 262144), maxRecord)
+	// The upper bits tell of a frame check sequence.
+	p.link = LinkType(p.order.Uint32(h[20:]))
+	return p, true
+}
+
+func (p *pcap) parse(block []byte, b *Batch) (used int, err error) {
+	for len(block)-used >= pcapRecordLen {
+		h := block[used : used+pcapRecordLen : used+pcapRecordLen]
+		var sec, frac, n, wire uint32
+		if p.little {
+			sec, frac = binary.LittleEndian.Uint32(h), binary.LittleEndian.Uint32(h[4:])
+			n, wire = binary.LittleEndian.Uint32(h[8:]), binary.LittleEndian.Uint32(h[12:])
+		} else {
+			sec, frac = binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:])
+			n, wire = binary.BigEndian.Uint32(h[8:]), binary.BigEndian.Uint32(h[12:])
+		}
+		if n > p.limit {
+			return used, fmt.Errorf("record of %d octets, more than the capture's limit of %d", n, p.limit)
+		}
+		end := used + pcapRecordLen + int(n)
+		if end > len(block) {
+			break
+		}
+		b.Packets = append(b.Packets, Packet{
+			Time: int64(sec)*1e9 + int64(frac)*p.unit,
+			Data: block[used+pcapRecordLen : end : end],
+			Wire: int(max(wire, n)),
+			Link: p.link,
+		})
+		used = end
+	}
+	return used, nil
+}

@@ -1,0 +1,243 @@
+// Package dns reads DNS messages in wire format.
+//
+// [Message.Unpack] walks a whole message in one pass without allocating: the
+// header, the questions and the skeleton of every section. What it returns are
+// numbers and offsets into the caller's octets; names and record data become
+// text only when somebody asks ([AppendName], [AppendRdata]). A broken message
+// yields all that was read before the break, with one of a closed list of
+// reasons and the offset. Code points and their mnemonics are in codes.go.
+package dns
+
+import (
+	"encoding/binary"
+)
+
+// HeaderLen is the length of the DNS header (RFC 1035 §4.1.1); anything
+// shorter is not DNS.
+const HeaderLen = 12
+
+// A Reason says why a message could not be read to its end. It is an error so
+// that readers can return it as it is; zero is none. It is a small number so
+// that returning one does not allocate.
+type Reason uint8
+
+// The reasons, a closed list: counters, reports and Speedy's "malformed" use
+// their words and no others.
+const (
+	_                    Reason = iota
+	ErrTruncatedName            // the message ends inside a name
+	ErrTruncatedQuestion        // ends inside a question, or QDCOUNT promised more
+	ErrTruncatedRecord          // ends inside a record's fixed part, or a count promised more
+	ErrTruncatedRdata           // RDLENGTH runs past the end
+	ErrLabelType                // label type 01 or 10 (RFC 6891 §5)
+	ErrPointer                  // a compression pointer that does not point backwards
+	ErrNameTooLong              // over 255 octets
+	ErrOption                   // an EDNS option runs past its OPT record (RFC 6891 §6.1.2)
+	ErrTwoOpt                   // more than one OPT record (RFC 6891 §6.1.1)
+)
+
+// Reasons are the words of the closed list; the first stands for none.
+var Reasons = [...]string{
+	"", "truncated-name", "truncated-question", "truncated-record", "truncated-rdata",
+	"label-type", "pointer", "name-too-long", "edns-option", "edns-repeated",
+}
+
+func (r Reason) Error() string  { return Reasons[r] }
+func (r Reason) String() string { return Reasons[r] }
+
+// Sections of a message, in order.
+const (
+	Answer = iota
+	Authority
+	Additional
+)
+
+// A Question is an entry of the question section. Its name begins at NameOff.
+type Question struct {
+	NameOff       int
+	Labels        int // labels without the root
+	NameLen       int // octets on the wire, uncompressed, the root's 1 included
+	Qtype, Qclass uint16
+}
+
+// A Record is the skeleton of a resource record: its data are the octets
+// [RdataOff, RdataOff+RdataLen) of the message.
+type Record struct {
+	NameOff     int
+	TTL         uint32
+	Type, Class uint16
+	RdataOff    int
+	RdataLen    int
+	Section     uint8
+}
+
+// EDNS is what the OPT record says (RFC 6891 §6.1.3). Its options are the
+// octets [Off, Off+Len) of the message.
+type EDNS struct {
+	Present  bool
+	Version  uint8
+	DO       bool
+	ExtRcode uint8 // the upper eight bits of the response code
+	UDP      uint16
+	Off, Len int
+}
+
+// A Message is a DNS message as far as it could be read. It aliases the octets
+// given to Unpack and is valid as long as they are.
+type Message struct {
+	ID, Flags uint16
+	// Counts are those of the header: QD, AN, NS, AR.
+	Counts    [4]uint16
+	Questions []Question
+	Records   []Record // without the OPT record, which is EDNS
+	EDNS      EDNS
+	// Nodata says that the response is NOERROR without data (RFC 2308 §2.2).
+	Nodata bool
+	// Malformed is zero, or why reading stopped at Offset.
+	Malformed Reason
+	Offset    int
+	Wire      []byte
+}
+
+// QR reports whether the message is a response.
+func (m *Message) QR() bool { return m.Flags&0x8000 != 0 }
+
+// Opcode is the kind of query (RFC 1035 §4.1.1).
+func (m *Message) Opcode() uint8 { return uint8(m.Flags >> 11 & 15) }
+
+// Rcode is the response code, of twelve bits where there is EDNS.
+func (m *Message) Rcode() uint16 {
+	return uint16(m.EDNS.ExtRcode)<<4 | m.Flags&15
+}
+
+// Unpack resets m and reads b, which m then aliases. It returns nil, or the
+// Reason it also leaves in m.Malformed; b of fewer than HeaderLen octets is
+// ErrTruncatedRecord with nothing read.
+func (m *Message) Unpack(b []byte) error {
+	m.Questions, m.Records = m.Questions[:0], m.Records[:0]
+	m.EDNS = EDNS{}
+	m.Nodata, m.Malformed, m.Offset = false, 0, 0
+	m.Wire = b
+	if len(b) < HeaderLen {
+		m.ID, m.Flags, m.Counts = 0, 0, [4]uint16{}
+		return m.fail(ErrTruncatedRecord, 0)
+	}
+	m.ID = binary.BigEndian.Uint16(b)
+	m.Flags = binary.BigEndian.Uint16(b[2:])
+	for i := range m.Counts {
+		m.Counts[i] = binary.BigEndian.Uint16(b[4+2*i:])
+	}
+	off := HeaderLen
+	for range m.Counts[0] {
+		if off == len(b) {
+			return m.fail(ErrTruncatedQuestion, off)
+		}
+		next, labels, wire, err := skipName(b, off)
+		if err != nil {
+			return m.fail(err.(Reason), next)
+		}
+		if next+4 > len(b) {
+			return m.fail(ErrTruncatedQuestion, next)
+		}
+		m.Questions = append(m.Questions, Question{
+			NameOff: off, Labels: labels, NameLen: wire,
+			Qtype:  binary.BigEndian.Uint16(b[next:]),
+			Qclass: binary.BigEndian.Uint16(b[next+2:]),
+		})
+		off = next + 4
+	}
+	return m.unpackRecords(b, off)
+}
+
+func (m *Message) unpackRecords(b []byte, off int) error {
+	const typeNS, typeSOA, typeOPT, typeANY = 2, 6, 41, 255
+	var answered, soa, ns bool
+	for section := range uint8(3) {
+		for range m.Counts[1+section] {
+			if off == len(b) {
+				return m.fail(ErrTruncatedRecord, off)
+			}
+			next, _, _, err := skipName(b, off)
+			if err != nil {
+				return m.fail(err.(Reason), next)
+			}
+			if next+10 > len(b) {
+				return m.fail(ErrTruncatedRecord, next)
+			}
+			r := Record{
+				NameOff: off, Section: section,
+				Type:     binary.BigEndian.Uint16(b[next:]),
+				Class:    binary.BigEndian.Uint16(b[next+2:]),
+				TTL:      binary.BigEndian.Uint32(b[next+4:]),
+				RdataLen: int(binary.BigEndian.Uint16(b[next+8:])),
+				RdataOff: next + 10,
+			}
+			off = r.RdataOff + r.RdataLen
+			if off > len(b) {
+				return m.fail(ErrTruncatedRdata, next+8)
+			}
+			if r.Type == typeOPT && section == Additional {
+				if err := m.unpackOPT(&r); err != nil {
+					return err
+				}
+				continue
+			}
+			m.Records = append(m.Records, r)
+			switch section {
+			case Answer:
+				answered = answered || len(m.Questions) > 0 &&
+					(r.Type == m.Questions[0].Qtype || m.Questions[0].Qtype == typeANY)
+			case Authority:
+				soa = soa || r.Type == typeSOA
+				ns = ns || r.Type == typeNS
+			}
+		}
+	}
+	// QR=1, opcode QUERY, TC=0, NOERROR.
+	m.Nodata = m.Flags&0xfa0f == 0x8000 && m.EDNS.ExtRcode == 0 &&
+		len(m.Questions) > 0 && !answered && (soa || !ns)
+	return nil
+}
+
+// unpackOPT reads an OPT record and walks its options.
+func (m *Message) unpackOPT(r *Record) error {
+	if m.EDNS.Present {
+		return m.fail(ErrTwoOpt, r.NameOff)
+	}
+	m.EDNS = EDNS{
+		Present: true, UDP: r.Class,
+		ExtRcode: uint8(r.TTL >> 24), Version: uint8(r.TTL >> 16), DO: r.TTL&0x8000 != 0,
+		Off: r.RdataOff, Len: r.RdataLen,
+	}
+	opts := m.Wire[r.RdataOff : r.RdataOff+r.RdataLen]
+	for o := 0; o < len(opts); {
+		if o+4 > len(opts) {
+			m.EDNS.Len = o
+			return m.fail(ErrOption, r.RdataOff+o)
+		}
+		n := int(binary.BigEndian.Uint16(opts[o+2:]))
+		if o+4+n > len(opts) {
+			m.EDNS.Len = o
+			return m.fail(ErrOption, r.RdataOff+o)
+		}
+		o += 4 + n
+	}
+	return nil
+}
+
+func (m *Message) fail(r Reason, off int) error {
+	m.Malformed, m.Offset = r, off
+	return r
+}
+
+// Options calls f with the code and the data of each EDNS option until f
+// returns false. The data alias the message.
+func (m *Message) Options(f func(code uint16, data []byte) bool) {
+	for o, end := m.EDNS.Off, m.EDNS.Off+m.EDNS.Len; o < end; {
+		n := int(binary.BigEndian.Uint16(m.Wire[o+2:]))
+		if !f(binary.BigEndian.Uint16(m.Wire[o:]), m.Wire[o+4:o+4+n]) {
+			return
+		}
+		o += 4 + n
+	}
+}

@@ -1,0 +1,151 @@
+package dns
+
+// Presentation form of names: absolute, as asked, the root is ".". Inside a
+// label "." and "\" are escaped by a backslash and octets outside 21-7e (hex)
+// are written \DDD, decimal (RFC 1035 §5.1); nothing else is escaped.
+
+// MaxName is the most octets a name has on the wire (RFC 1035 §2.3.4).
+const MaxName = 255
+
+// escapes tells how an octet of a label is written: 0 as it is, 1 with a
+// backslash before it, 2 as \DDD.
+var escapes = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case c == '.' || c == '\\':
+			t[c] = 1
+		case c < 0x21 || c > 0x7e:
+			t[c] = 2
+		}
+	}
+	return t
+}()
+
+// AppendLabel appends one label's octets in presentation form, without a dot.
+func AppendLabel(dst, label []byte) []byte {
+	for _, c := range label {
+		switch escapes[c] {
+		case 0:
+			dst = append(dst, c)
+		case 1:
+			dst = append(dst, '\\', c)
+		default:
+			dst = append(dst, '\\', '0'+c/100, '0'+c/10%10, '0'+c%10)
+		}
+	}
+	return dst
+}
+
+// AppendName appends the presentation form of the name at off in msg, which
+// may be compressed, and returns the offset of the octet after it. On an error
+// dst holds the labels before the break.
+func AppendName(dst, msg []byte, off int) ([]byte, int, error) {
+	start := len(dst)
+	end, wire := 0, 1
+	limit := off // pointers must point before it
+	for {
+		if off >= len(msg) {
+			return dst, off, ErrTruncatedName
+		}
+		n := int(msg[off])
+		switch n & 0xc0 {
+		case 0:
+			if n == 0 {
+				if len(dst) == start {
+					dst = append(dst, '.')
+				}
+				if end == 0 {
+					end = off + 1
+				}
+				return dst, end, nil
+			}
+			if off+1+n > len(msg) {
+				return dst, off, ErrTruncatedName
+			}
+			if wire += n + 1; wire > MaxName {
+				return dst, off, ErrNameTooLong
+			}
+			dst = AppendLabel(dst, msg[off+1:off+1+n])
+			dst = append(dst, '.')
+			off += n + 1
+		case 0xc0:
+			if off+2 > len(msg) {
+				return dst, off, ErrTruncatedName
+			}
+			if end == 0 {
+				end = off + 2
+			}
+			// A pointer may only point backwards (RFC 1035 §4.1.4), so
+			// limits strictly fall and a hostile name cannot loop.
+			target := n&0x3f<<8 | int(msg[off+1])
+			if target >= limit {
+				return dst, off, ErrPointer
+			}
+			off, limit = target, target
+		default:
+			return dst, off, ErrLabelType
+		}
+	}
+}
+
+// skipName walks the name at off as AppendName does, without writing it.
+// labels is the number of labels, wire its uncompressed length.
+func skipName(msg []byte, off int) (next, labels, wire int, err error) {
+	wire = 1
+	limit := off
+	for {
+		if off >= len(msg) {
+			return off, labels, wire, ErrTruncatedName
+		}
+		n := int(msg[off])
+		switch n & 0xc0 {
+		case 0:
+			if n == 0 {
+				if next == 0 {
+					next = off + 1
+				}
+				return next, labels, wire, nil
+			}
+			if off+1+n > len(msg) {
+				return off, labels, wire, ErrTruncatedName
+			}
+			if wire += n + 1; wire > MaxName {
+				return off, labels, wire, ErrNameTooLong
+			}
+			labels++
+			off += n + 1
+		case 0xc0:
+			if off+2 > len(msg) {
+				return off, labels, wire, ErrTruncatedName
+			}
+			if next == 0 {
+				next = off + 2
+			}
+			target := n&0x3f<<8 | int(msg[off+1])
+			if target >= limit {
+				return off, labels, wire, ErrPointer
+			}
+			off, limit = target, target
+		default:
+			return off, labels, wire, ErrLabelType
+		}
+	}
+}
+
+// Lower folds A-Z of name in place, and nothing else (RFC 4343), and returns it.
+func Lower(name []byte) []byte {
+	for i, c := range name {
+		if c-'A' < 26 {
+			name[i] = c + 'a' - 'A'
+		}
+	}
+	return name
+}
+
+// AppendLower appends name with A-Z folded.
+func AppendLower(dst, name []byte) []byte {
+	n := len(dst)
+	dst = append(dst, name...)
+	Lower(dst[n:])
+	return dst
+}

@@ -1,0 +1,268 @@
+// Package packet takes captured packets apart down to the payload of UDP and
+// TCP, and puts the DNS messages of TCP streams together again.
+//
+// It has two halves so that work can be spread: [Parser] is stateless but for
+// its counters and sees every packet; [Streams] holds the state of TCP flows
+// and sees only the flows of its worker. Every packet leaves Parser by one
+// counted door, see [Stats]. Start at [Parser.Parse].
+package packet
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"ratadns/capture"
+)
+
+// A Segment is the payload of one UDP datagram or TCP segment with its flow.
+// Payload aliases the packet.
+type Segment struct {
+	Time       int64  // of capture, nanoseconds since 1970
+	Place      uint64 // ordinal of the packet in the capture
+	Source     netip.Addr
+	Dest       netip.Addr
+	SourcePort uint16
+	DestPort   uint16
+	TCP        bool
+	Flags      uint8  // TCP
+	Seq        uint32 // TCP
+	Size       int    // octets of the payload on the wire, of which Payload may be a part
+	Payload    []byte
+}
+
+// TCP flags (RFC 9293 §3.1).
+const (
+	flagFIN = 1 << iota
+	flagSYN
+	flagRST
+)
+
+// A Door is how a packet leaves the parser.
+type Door uint8
+
+const (
+	DNS        Door = iota // UDP or TCP of a DNS port: it goes on
+	NotIP                  // not IP, or its headers cannot be read
+	NotDNSPort             // other protocols, ports without DNS
+	Fragment               // part of a fragmented datagram; they are not put together yet
+)
+
+// Stats counts packets. Received is the sum of the doors: NotIP, NotDNSPort,
+// Fragments, and what goes on, which Streams counts further.
+type Stats struct {
+	Received, NotIP, NotDNSPort, Fragments uint64
+}
+
+// A Parser reads link, IP, UDP and TCP headers. Checksums are not verified:
+// network cards fill them in after the capture.
+type Parser struct {
+	Stats Stats
+	ports [65536 / 64]uint64
+}
+
+// NewParser returns a parser that takes those ports for DNS.
+func NewParser(ports ...uint16) *Parser {
+	p := new(Parser)
+	for _, n := range ports {
+		p.ports[n/64] |= 1 << (n % 64)
+	}
+	return p
+}
+
+func (p *Parser) isDNS(port uint16) bool { return p.ports[port/64]>>(port%64)&1 != 0 }
+
+// Parse reads pkt into s and counts the packet. s is complete only when the
+// result is DNS.
+func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
+	s.Time, s.Place = pkt.Time, p.Stats.Received
+	p.Stats.Received++
+	d := p.parse(pkt, s)
+	switch d {
+	case NotIP:
+		p.Stats.NotIP++
+	case NotDNSPort:
+		p.Stats.NotDNSPort++
+	case Fragment:
+		p.Stats.Fragments++
+	}
+	return d
+}
+
+// EtherTypes (IANA IEEE 802 numbers).
+const (
+	etherIPv4   = 0x0800
+	etherIPv6   = 0x86dd
+	etherVLAN   = 0x8100
+	etherQinQ   = 0x88a8
+	etherQinQ91 = 0x9100 // before the standard
+)
+
+// parse finds the IP packet behind the link layer's header.
+func (p *Parser) parse(pkt *capture.Packet, s *Segment) Door {
+	b := pkt.Data
+	var ether uint16
+	switch pkt.Link {
+	case capture.LinkEthernet:
+		if len(b) < 14 {
+			return NotIP
+		}
+		ether, b = binary.BigEndian.Uint16(b[12:]), b[14:]
+	case capture.LinkSLL:
+		if len(b) < 16 {
+			return NotIP
+		}
+		ether, b = binary.BigEndian.Uint16(b[14:]), b[16:]
+	case capture.LinkSLL2:
+		if len(b) < 20 {
+			return NotIP
+		}
+		ether, b = binary.BigEndian.Uint16(b), b[20:]
+	case capture.LinkNull, capture.LinkLoop:
+		// The address family differs between systems; the version field
+		// of what follows tells as well.
+		if len(b) < 4 {
+			return NotIP
+		}
+		return p.ip(pkt, b[4:], s)
+	case capture.LinkRaw, capture.LinkRaw12, capture.LinkRaw14, capture.LinkIPv4, capture.LinkIPv6:
+		return p.ip(pkt, b, s)
+	default:
+		return NotIP
+	}
+	for ether == etherVLAN || ether == etherQinQ || ether == etherQinQ91 {
+		if len(b) < 4 {
+			return NotIP
+		}
+		ether, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+	}
+	if ether != etherIPv4 && ether != etherIPv6 {
+		return NotIP
+	}
+	return p.ip(pkt, b, s)
+}
+
+// IP protocol numbers (IANA protocol numbers).
+const (
+	protoHopByHop = 0
+	protoTCP      = 6
+	protoUDP      = 17
+	protoRouting  = 43
+	protoFragment = 44
+	protoAH       = 51
+	protoDestOpts = 60
+	protoMobility = 135
+)
+
+// ip reads an IP packet. More octets than the header tells are padding; fewer
+// mean that the capture was cut.
+func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
+	if len(b) == 0 {
+		return NotIP
+	}
+	switch b[0] >> 4 {
+	case 4:
+		hlen := int(b[0]&15) * 4
+		if len(b) < 20 || hlen < 20 || len(b) < hlen {
+			return NotIP
+		}
+		size := int(binary.BigEndian.Uint16(b[2:]))
+		if size == 0 {
+			// Segmentation left to the network card leaves the field empty.
+			size = pkt.Wire - (len(pkt.Data) - len(b))
+		}
+		if size < hlen {
+			return NotIP
+		}
+		s.Source = netip.AddrFrom4([4]byte(b[12:16]))
+		s.Dest = netip.AddrFrom4([4]byte(b[16:20]))
+		if binary.BigEndian.Uint16(b[6:])&0x3fff != 0 { // offset, or more to come
+			return Fragment
+		}
+		return p.transport(b[9], b[hlen:min(size, len(b))], size-hlen, s)
+	case 6:
+		if len(b) < 40 {
+			return NotIP
+		}
+		size := int(binary.BigEndian.Uint16(b[4:]))
+		if size == 0 { // as above, or a jumbogram (RFC 2675)
+			size = pkt.Wire - (len(pkt.Data) - len(b)) - 40
+		}
+		s.Source = netip.AddrFrom16([16]byte(b[8:24]))
+		s.Dest = netip.AddrFrom16([16]byte(b[24:40]))
+		return p.ipv6(b[6], b[40:min(40+max(size, 0), len(b))], size, s)
+	}
+	return NotIP
+}
+
+// ipv6 walks extension headers (RFC 8200 §4), each at least eight octets of b.
+func (p *Parser) ipv6(next uint8, b []byte, size int, s *Segment) Door {
+	for {
+		var n int
+		switch next {
+		case protoHopByHop, protoRouting, protoDestOpts, protoMobility:
+			if len(b) < 8 {
+				return NotIP
+			}
+			n = int(b[1])*8 + 8
+		case protoAH:
+			if len(b) < 8 {
+				return NotIP
+			}
+			n = int(b[1])*4 + 8
+		case protoFragment:
+			if len(b) < 8 {
+				return NotIP
+			}
+			if binary.BigEndian.Uint16(b[2:])&0xfff9 != 0 {
+				return Fragment
+			}
+			n = 8 // an atomic fragment is whole (RFC 6946)
+		default:
+			return p.transport(next, b, size, s)
+		}
+		if n > len(b) {
+			return NotIP
+		}
+		next, b, size = b[0], b[n:], size-n
+	}
+}
+
+// transport reads UDP and TCP. size is the length on the wire of what b begins.
+func (p *Parser) transport(proto uint8, b []byte, size int, s *Segment) Door {
+	switch proto {
+	case protoUDP:
+		if len(b) < 8 {
+			return NotIP
+		}
+		s.SourcePort, s.DestPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		if !p.isDNS(s.SourcePort) && !p.isDNS(s.DestPort) {
+			return NotDNSPort
+		}
+		// UDP's own length can only make it shorter; 0 is a jumbogram's.
+		if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 && n < size {
+			size = n
+		}
+		s.TCP = false
+		s.Size = size - 8
+		s.Payload = b[8:max(8, min(size, len(b)))]
+		return DNS
+	case protoTCP:
+		if len(b) < 20 {
+			return NotIP
+		}
+		s.SourcePort, s.DestPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		if !p.isDNS(s.SourcePort) && !p.isDNS(s.DestPort) {
+			return NotDNSPort
+		}
+		hlen := int(b[12]>>4) * 4
+		if hlen < 20 || hlen > len(b) || hlen > size {
+			return NotIP
+		}
+		s.TCP = true
+		s.Flags, s.Seq = b[13], binary.BigEndian.Uint32(b[4:])
+		s.Size = size - hlen
+		s.Payload = b[hlen:]
+		return DNS
+	}
+	return NotDNSPort
+}

@@ -1,0 +1,414 @@
+package speedy
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"ratadns/dns"
+)
+
+// MaxObject bounds one message's JSON object. Questions that repeat one long
+// name by compression could otherwise blow a packet up to many times its size.
+const MaxObject = 4 << 20
+
+// An Encoder writes messages as JSON objects. One worker owns it.
+type Encoder struct {
+	fields Fields
+	anon   *Anonymizer
+	second int64 // of digits
+	digits []byte
+	text   []byte // a record's data before they are quoted
+	types  map[uint16]string
+}
+
+// NewEncoder returns an encoder of those members; addresses go through anon.
+func NewEncoder(fields Fields, anon *Anonymizer) *Encoder {
+	return &Encoder{fields: fields, anon: anon, second: -1, types: make(map[uint16]string)}
+}
+
+// AppendFramed appends m's object with its length in octets before it.
+func (e *Encoder) AppendFramed(dst []byte, m *Message) []byte {
+	const guess = 3 // digits; most objects have 100 to 999 octets
+	start := len(dst)
+	dst = e.Append(append(dst, "000"...), m)
+	n := len(dst) - start - guess
+	if n >= 100 && n <= 999 {
+		dst[start] = byte('0' + n/100)
+		dst[start+1] = byte('0' + n/10%10)
+		dst[start+2] = byte('0' + n%10)
+		return dst
+	}
+	var num [20]byte
+	length := strconv.AppendInt(num[:0], int64(n), 10)
+	d := len(length)
+	if d > guess {
+		dst = append(dst, "        "[:d-guess]...)
+	}
+	copy(dst[start+d:], dst[start+guess:start+guess+n])
+	copy(dst[start:], length)
+	return dst[:start+d+n]
+}
+
+// Append appends m's object. Over MaxObject it is written again with the
+// header's members only and "cut":true.
+func (e *Encoder) Append(dst []byte, m *Message) []byte {
+	start := len(dst)
+	dst = e.object(dst, m, e.fields)
+	if len(dst)-start > MaxObject {
+		dst = e.object(dst[:start], m, e.fields&^(FieldQueries|FieldAnswers|FieldAuthorities|FieldAdditionals|FieldEDNS))
+		dst = append(dst[:len(dst)-1], `,"cut":true}`...)
+	}
+	return dst
+}
+
+func (e *Encoder) object(dst []byte, m *Message, f Fields) []byte {
+	f &= m.Has | fieldSeed
+	dst = append(dst, '{')
+	if f&FieldSource != 0 {
+		dst = append(dst, `"source":"`...)
+		dst = AppendAddr(dst, e.anon.Addr(m.Source))
+		dst = append(dst, `",`...)
+	}
+	if f&FieldDest != 0 {
+		dst = append(dst, `"dest":"`...)
+		dst = AppendAddr(dst, e.anon.Addr(m.Dest))
+		dst = append(dst, `",`...)
+	}
+	dst = append(dst, `"id":"`...)
+	dst = AppendHex(dst, m.ID)
+	dst = append(dst, `","flags":"`...)
+	dst = AppendHex(dst, m.Flags)
+	dst = append(dst, '"')
+	if f&FieldQueries != 0 && len(m.Questions) > 0 {
+		dst = append(dst, `,"queries":[`...)
+		for i := range m.Questions {
+			if i > 0 {
+				if dst = append(dst, ','); len(dst) > 2*MaxObject {
+					break
+				}
+			}
+			dst = AppendQuestion(dst, &m.Message, &m.Questions[i])
+		}
+		dst = append(dst, ']')
+	}
+	if f&(FieldAnswers|FieldAuthorities|FieldAdditionals) != 0 {
+		dst = e.sections(dst, m, f)
+	}
+	if f&FieldTime != 0 {
+		dst = append(dst, `,"time":`...)
+		dst = e.time(dst, m.Time)
+	}
+	if f&FieldTransport != 0 {
+		dst = append(dst, `,"transport":"`...)
+		dst = append(dst, m.Transport.String()...)
+		dst = append(dst, '"')
+	}
+	if f&FieldPorts != 0 {
+		dst = append(dst, `,"sport":`...)
+		dst = appendUint(dst, uint32(m.SourcePort))
+		dst = append(dst, `,"dport":`...)
+		dst = appendUint(dst, uint32(m.DestPort))
+	}
+	if f&FieldSize != 0 {
+		dst = append(dst, `,"size":`...)
+		dst = appendUint(dst, uint32(m.Size))
+	}
+	if f&FieldCounts != 0 {
+		dst = append(dst, `,"counts":[`...)
+		dst = appendUint(dst, uint32(m.Counts[1]))
+		dst = append(dst, ',')
+		dst = appendUint(dst, uint32(m.Counts[2]))
+		dst = append(dst, ',')
+		dst = appendUint(dst, uint32(m.Counts[3]))
+		dst = append(dst, ']')
+		if m.Nodata {
+			dst = append(dst, `,"nodata":true`...)
+		}
+	}
+	if f&FieldEDNS != 0 && m.EDNS.Present {
+		dst = e.edns(dst, m)
+	}
+	if m.Malformed != 0 && f&fieldSeed == 0 {
+		dst = append(dst, `,"malformed":{"reason":"`...)
+		dst = append(dst, m.Malformed.String()...)
+		dst = append(dst, `","offset":`...)
+		dst = appendUint(dst, uint32(m.Offset))
+		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// AppendQuestion appends an entry of the question section as it stands in
+// "queries", the name as asked.
+func AppendQuestion(dst []byte, m *dns.Message, q *dns.Question) []byte {
+	dst = append(dst, `{"qname":"`...)
+	dst = appendName(dst, m.Wire, q.NameOff)
+	dst = append(dst, `","qtype":"`...)
+	dst = AppendHex(dst, q.Qtype)
+	dst = append(dst, `","qclass":"`...)
+	dst = AppendHex(dst, q.Qclass)
+	return append(dst, `"}`...)
+}
+
+// sections appends the records of the sections in f; an empty one is left out.
+func (e *Encoder) sections(dst []byte, m *Message, f Fields) []byte {
+	names := [...]string{`,"answers":[`, `,"authorities":[`, `,"additionals":[`}
+	last := -1
+	for i := range m.Records {
+		r := &m.Records[i]
+		if f&(FieldAnswers<<r.Section) == 0 {
+			continue
+		}
+		switch {
+		case int(r.Section) == last:
+			dst = append(dst, ',')
+		case last >= 0:
+			dst = append(dst, ']')
+			fallthrough
+		default:
+			dst = append(dst, names[r.Section]...)
+			last = int(r.Section)
+		}
+		if dst = e.record(dst, m, r, f); len(dst) > 2*MaxObject {
+			break
+		}
+	}
+	if last >= 0 {
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+func (e *Encoder) record(dst []byte, m *Message, r *dns.Record, f Fields) []byte {
+	dst = append(dst, `{"name":"`...)
+	dst = appendName(dst, m.Wire, r.NameOff)
+	dst = append(dst, `","type":"`...)
+	dst = AppendHex(dst, r.Type)
+	dst = append(dst, `","class":"`...)
+	dst = AppendHex(dst, r.Class)
+	dst = append(dst, '"')
+	if f&fieldSeed == 0 {
+		dst = append(dst, `,"ttl":`...)
+		dst = appendUint(dst, r.TTL)
+	}
+	dst = append(dst, `,"`...)
+	dst = append(dst, e.typeName(r.Type)...)
+	dst = append(dst, `":["`...)
+	e.text = dns.AppendRdata(e.text[:0], m.Wire, r.Type, r.RdataOff, r.RdataLen)
+	dst = AppendEscaped(dst, e.text)
+	return append(dst, `"]}`...)
+}
+
+// typeName is the lower-case mnemonic of a record type.
+func (e *Encoder) typeName(t uint16) string {
+	s, ok := e.types[t]
+	if !ok { // at most 65,536 of them
+		s = strings.ToLower(dns.TypeName(t))
+		e.types[t] = s
+	}
+	return s
+}
+
+const optionECS = 8 // RFC 7871
+
+// edns appends the "edns" member. version and rcode are codes, in hexadecimal
+// as all codes are; udp is a size. The ECS subnet is anonymised.
+func (e *Encoder) edns(dst []byte, m *Message) []byte {
+	dst = append(dst, `,"edns":{"version":"`...)
+	dst = AppendHex(dst, uint16(m.EDNS.Version))
+	dst = append(dst, `","udp":`...)
+	dst = appendUint(dst, uint32(m.EDNS.UDP))
+	if m.EDNS.DO {
+		dst = append(dst, `,"do":true,"rcode":"`...)
+	} else {
+		dst = append(dst, `,"do":false,"rcode":"`...)
+	}
+	dst = AppendHex(dst, m.Rcode())
+	dst = append(dst, '"')
+	if m.EDNS.Len > 0 {
+		dst = append(dst, `,"options":[`...)
+		first := true
+		m.Options(func(code uint16, data []byte) bool {
+			if !first {
+				dst = append(dst, ',')
+			}
+			first = false
+			dst = append(dst, `{"code":"`...)
+			dst = AppendHex(dst, code)
+			if code == optionECS {
+				dst = e.subnet(dst, data)
+			} else {
+				dst = append(dst, `","data":"`...)
+				for _, c := range data {
+					dst = append(dst, lowerHex[c>>4], lowerHex[c&15])
+				}
+			}
+			dst = append(dst, `"}`...)
+			return true
+		})
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// subnet appends a Client Subnet option's members. What does not follow
+// RFC 7871 §6 is shown without its data, which could hold an address.
+func (e *Encoder) subnet(dst, data []byte) []byte {
+	p, scope, ok := ClientSubnet(data)
+	if !ok {
+		return append(dst, `","subnet":"`...)
+	}
+	dst = append(dst, `","scope":`...)
+	dst = appendUint(dst, uint32(scope))
+	dst = append(dst, `,"subnet":"`...)
+	dst = AppendAddr(dst, e.anon.Subnet(p))
+	dst = append(dst, '/')
+	return appendUint(dst, uint32(p.Bits()))
+}
+
+// ClientSubnet reads the data of an EDNS Client Subnet option (RFC 7871 §6):
+// family, source and scope prefix lengths, address octets.
+func ClientSubnet(data []byte) (p netip.Prefix, scope uint8, ok bool) {
+	if len(data) < 4 {
+		return p, 0, false
+	}
+	bits := int(data[2])
+	var a [16]byte
+	if (bits+7)/8 != len(data)-4 || len(data)-4 > 16 {
+		return p, 0, false
+	}
+	copy(a[:], data[4:])
+	switch binary.BigEndian.Uint16(data) {
+	case 1:
+		p, err := netip.AddrFrom4([4]byte(a[:4])).Prefix(bits)
+		return p, data[3], err == nil
+	case 2:
+		p, err := netip.AddrFrom16(a).Prefix(bits)
+		return p, data[3], err == nil
+	}
+	return p, 0, false
+}
+
+// time appends seconds since 1970 with nine decimals.
+func (e *Encoder) time(dst []byte, ns int64) []byte {
+	sec, frac := ns/1e9, ns%1e9
+	if frac < 0 {
+		sec, frac = sec-1, frac+1e9
+	}
+	if sec != e.second {
+		e.second, e.digits = sec, strconv.AppendInt(e.digits[:0], sec, 10)
+	}
+	dst = append(dst, e.digits...)
+	n := len(dst)
+	dst = append(dst, ".000000000"...)
+	for i, v := n+9, uint32(frac); v > 0; i, v = i-1, v/10 {
+		dst[i] = byte('0' + v%10)
+	}
+	return dst
+}
+
+const lowerHex, upperHex = "0123456789abcdef", "0123456789ABCDEF"
+
+// AppendHex appends v as lower-case hexadecimal without leading zeros.
+func AppendHex(dst []byte, v uint16) []byte {
+	switch (bits.Len16(v) + 3) / 4 {
+	case 4:
+		dst = append(dst, lowerHex[v>>12], lowerHex[v>>8&15], lowerHex[v>>4&15])
+	case 3:
+		dst = append(dst, lowerHex[v>>8], lowerHex[v>>4&15])
+	case 2:
+		dst = append(dst, lowerHex[v>>4])
+	}
+	return append(dst, lowerHex[v&15])
+}
+
+// AppendAddr appends an address as upper-case hexadecimal digits, 8 for IPv4
+// and 32 for IPv6.
+func AppendAddr(dst []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		for _, c := range a.As4() {
+			dst = append(dst, upperHex[c>>4], upperHex[c&15])
+		}
+		return dst
+	}
+	for _, c := range a.As16() {
+		dst = append(dst, upperHex[c>>4], upperHex[c&15])
+	}
+	return dst
+}
+
+func appendUint(dst []byte, v uint32) []byte {
+	if v < 10 {
+		return append(dst, byte('0'+v))
+	}
+	return strconv.AppendUint(dst, uint64(v), 10)
+}
+
+// quoted tells how an octet of a label is written inside a JSON string: the
+// presentation form's escapes with their backslash doubled.
+var quoted = func() (t [256]string) {
+	for c := range t {
+		label := dns.AppendLabel(nil, []byte{byte(c)})
+		t[c] = string(AppendEscaped(nil, label))
+	}
+	return t
+}()
+
+// plain tells which octets of a label stand for themselves in JSON.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = len(quoted[c]) == 1
+	}
+	return t
+}()
+
+// appendName appends the name at off of a message that has been unpacked, in
+// presentation form inside a JSON string.
+func appendName(dst, msg []byte, off int) []byte {
+	if msg[off] == 0 {
+		return append(dst, '.')
+	}
+	for {
+		n := int(msg[off])
+		switch {
+		case n == 0:
+			return dst
+		case n >= 0xc0:
+			if off = n&0x3f<<8 | int(msg[off+1]); msg[off] == 0 && dst[len(dst)-1] == '"' {
+				return append(dst, '.')
+			}
+		default:
+			label := msg[off+1 : off+1+n]
+			for _, c := range label {
+				if plain[c] {
+					dst = append(dst, c)
+				} else {
+					dst = append(dst, quoted[c]...)
+				}
+			}
+			dst = append(dst, '.')
+			off += n + 1
+		}
+	}
+}
+
+// AppendEscaped appends text as the inside of a JSON string. Control characters
+// and octets outside ASCII do not occur in presentation forms; they are
+// written as \u00XX so that the string stays valid.
+func AppendEscaped(dst, text []byte) []byte {
+	for _, c := range text {
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < 0x20 || c > 0x7e:
+			dst = append(dst, `\u00`...)
+			dst = append(dst, lowerHex[c>>4], lowerHex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,237 @@
+package speedy
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"ratadns/capture"
+	"ratadns/packet"
+)
+
+// A Handler takes the messages of one worker's flows in the order of the
+// capture. m is the engine's again when Message returns; the octets it aliases
+// stay until the batch is flushed.
+type Handler interface {
+	Message(m *Message)
+}
+
+// Config says what the engine reads and how.
+type Config struct {
+	Ports   []uint16
+	Streams packet.Config
+	// Grace is how long reading goes on after the context is done, for a pipe
+	// whose writer got the same Ctrl-C and still flushes.
+	Grace time.Duration
+}
+
+// DefaultConfig reads port 53.
+func DefaultConfig() Config {
+	return Config{Ports: []uint16{53}, Streams: packet.DefaultConfig()}
+}
+
+// Stats tell what became of every packet: Received is the sum of NotIP,
+// NotDNSPort, Fragments and Streams.Segments, which Streams divides further.
+type Stats struct {
+	packet.Stats
+	Streams   packet.StreamStats
+	Malformed uint64 // messages
+}
+
+// An Engine takes packets apart with several workers. Each owns the flows that
+// hash to it.
+type Engine struct {
+	cfg     Config
+	parser  *packet.Parser
+	parsed  packet.Stats // of the loads that have been worked
+	workers []*worker
+}
+
+type worker struct {
+	streams   *packet.Streams
+	handler   Handler
+	msg       Message
+	malformed uint64
+}
+
+// NewEngine returns an engine with a worker for each handler.
+func NewEngine(cfg Config, handlers ...Handler) *Engine {
+	e := &Engine{cfg: cfg, parser: packet.NewParser(cfg.Ports...)}
+	for _, h := range handlers {
+		w := &worker{handler: h}
+		w.streams = packet.NewStreams(cfg.Streams, w.payload)
+		e.workers = append(e.workers, w)
+	}
+	return e
+}
+
+// payload decodes one message and hands it on.
+func (w *worker) payload(p *packet.Payload) {
+	m := &w.msg
+	if m.Unpack(p.Data) != nil {
+		w.malformed++
+	}
+	m.Time, m.Place = p.Time, p.Place
+	m.Source, m.Dest = p.Source, p.Dest
+	m.SourcePort, m.DestPort = p.SourcePort, p.DestPort
+	m.Transport = UDP
+	if p.TCP {
+		m.Transport = TCP
+	}
+	m.Size = p.Size
+	m.Has = FieldsAll
+	w.handler.Message(m)
+}
+
+// A load is a batch of packets divided among the workers.
+type load struct {
+	batch    capture.Batch
+	segments [][]packet.Segment // by worker
+	parsed   packet.Stats       // up to this load
+}
+
+// Run reads src to its end, or until ctx is done. After each batch, and once at
+// the end, it calls flush, while no handler is running. The error is that of
+// src or flush; the end of the capture and of ctx are none.
+func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error) error {
+	// Reading, dividing and working go on side by side, three loads in turn.
+	const depth = 3
+	free, filled, divided := make(chan *load, depth), make(chan *load, depth), make(chan *load, depth)
+	for range depth {
+		free <- &load{segments: make([][]packet.Segment, len(e.workers))}
+	}
+	done := make(chan struct{})
+	defer close(done)
+	var readErr error
+	go func() {
+		defer close(filled)
+		for {
+			select {
+			case l := <-free:
+				if readErr = src.Read(&l.batch); readErr != nil {
+					return
+				}
+				select {
+				case filled <- l:
+				case <-done:
+					return
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	go e.divide(ctx, filled, divided, done)
+	for l := range divided {
+		e.work(l)
+		if err := flush(); err != nil {
+			return err
+		}
+		for _, w := range e.workers {
+			w.streams.Release()
+		}
+		free <- l
+	}
+	for _, w := range e.workers {
+		w.streams.Close()
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	if ctx.Err() != nil || readErr == io.EOF {
+		return nil
+	}
+	return readErr
+}
+
+// divide parses packets and gives each flow to its worker. It closes divided
+// at the end of the capture, and when ctx is done and the grace is over.
+func (e *Engine) divide(ctx context.Context, filled <-chan *load, divided chan<- *load, done <-chan struct{}) {
+	defer close(divided)
+	cancelled := ctx.Done()
+	var over <-chan time.Time
+	for {
+		select {
+		case <-cancelled:
+			if e.cfg.Grace == 0 {
+				return
+			}
+			over, cancelled = time.After(e.cfg.Grace), nil
+		case <-over:
+			return
+		case <-done:
+			return
+		case l, ok := <-filled:
+			if !ok {
+				return
+			}
+			e.parse(l)
+			select {
+			case divided <- l:
+			case <-done:
+				return
+			}
+		}
+	}
+}
+
+func (e *Engine) parse(l *load) {
+	for i := range l.segments {
+		l.segments[i] = l.segments[i][:0]
+	}
+	n := uint32(len(e.workers))
+	var s packet.Segment
+	for i := range l.batch.Packets {
+		if e.parser.Parse(&l.batch.Packets[i], &s) != packet.DNS {
+			continue
+		}
+		w := uint32(0)
+		if n > 1 {
+			w = flowHash(&s) % n
+		}
+		l.segments[w] = append(l.segments[w], s)
+	}
+	l.parsed = e.parser.Stats
+}
+
+// flowHash is the same for both directions of a flow.
+func flowHash(s *packet.Segment) uint32 {
+	h := endHash(s.Source, s.SourcePort) + endHash(s.Dest, s.DestPort)
+	return uint32(h >> 32)
+}
+
+func endHash(a netip.Addr, port uint16) uint64 {
+	b := a.As16()
+	h := binary.LittleEndian.Uint64(b[:]) ^ binary.LittleEndian.Uint64(b[8:])*0xff51afd7ed558ccd
+	return (h ^ uint64(port)<<17) * 0x9e3779b97f4a7c15
+}
+
+// work lets each worker take its segments.
+func (e *Engine) work(l *load) {
+	var wg sync.WaitGroup
+	for i, w := range e.workers[1:] {
+		wg.Go(func() { w.add(l.segments[i+1]) })
+	}
+	e.workers[0].add(l.segments[0])
+	wg.Wait()
+	e.parsed = l.parsed
+}
+
+func (w *worker) add(segments []packet.Segment) {
+	for i := range segments {
+		w.streams.Add(&segments[i])
+	}
+}
+
+// Stats adds up the counters. It is for the end of Run, or for flush.
+func (e *Engine) Stats() Stats {
+	s := Stats{Stats: e.parsed}
+	for _, w := range e.workers {
+		s.Streams.Add(w.streams.Stats)
+		s.Malformed += w.malformed
+	}
+	return s
+}
