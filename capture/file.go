@@ -76,6 +76,9 @@ func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if n == 0 && err == io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("%s: cut inside its first compressed block", name)
+	}
 	if n == 0 {
 		return nil, fmt.Errorf("%s: not a capture: empty", name)
 	}

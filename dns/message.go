@@ -34,12 +34,23 @@ const (
 	ErrNameTooLong              // over 255 octets
 	ErrOption                   // an EDNS option runs past its OPT record (RFC 6891 §6.1.2)
 	ErrTwoOpt                   // more than one OPT record (RFC 6891 §6.1.1)
+	ErrOther                    // another program's reason, read from its messages
 )
 
 // Reasons are the words of the closed list; the first stands for none.
 var Reasons = [...]string{
 	"", "truncated-name", "truncated-question", "truncated-record", "truncated-rdata",
-	"label-type", "pointer", "name-too-long", "edns-option", "edns-repeated",
+	"label-type", "pointer", "name-too-long", "edns-option", "edns-repeated", "other",
+}
+
+// ReasonByWord is the reason of that word, ErrOther when there is none.
+func ReasonByWord(word []byte) Reason {
+	for i, w := range Reasons {
+		if i > 0 && string(word) == w {
+			return Reason(i)
+		}
+	}
+	return ErrOther
 }
 
 func (r Reason) Error() string  { return Reasons[r] }
@@ -150,8 +161,7 @@ func (m *Message) Unpack(b []byte) error {
 }
 
 func (m *Message) unpackRecords(b []byte, off int) error {
-	const typeNS, typeSOA, typeOPT, typeANY = 2, 6, 41, 255
-	var answered, soa, ns bool
+	var answered, alias, soa, ns bool
 	for section := range uint8(3) {
 		for range m.Counts[1+section] {
 			if off == len(b) {
@@ -176,7 +186,7 @@ func (m *Message) unpackRecords(b []byte, off int) error {
 			if off > len(b) {
 				return m.fail(ErrTruncatedRdata, next+8)
 			}
-			if r.Type == typeOPT && section == Additional {
+			if r.Type == TypeOPT && section == Additional {
 				if err := m.unpackOPT(&r); err != nil {
 					return err
 				}
@@ -185,19 +195,24 @@ func (m *Message) unpackRecords(b []byte, off int) error {
 			m.Records = append(m.Records, r)
 			switch section {
 			case Answer:
-				answered = answered || len(m.Questions) > 0 &&
-					(r.Type == m.Questions[0].Qtype || m.Questions[0].Qtype == typeANY)
+				answered = answered || len(m.Questions) > 0 && answers(r.Type, m.Questions[0].Qtype)
+				alias = alias || r.Type == TypeCNAME || r.Type == TypeDNAME
 			case Authority:
-				soa = soa || r.Type == typeSOA
-				ns = ns || r.Type == typeNS
+				soa = soa || r.Type == TypeSOA
+				ns = ns || r.Type == TypeNS
 			}
 		}
 	}
-	// QR=1, opcode QUERY, TC=0, NOERROR.
+	// QR=1, opcode QUERY, TC=0, NOERROR. An NS set without an SOA is a referral,
+	// an alias without one leads out of the zone.
 	m.Nodata = m.Flags&0xfa0f == 0x8000 && m.EDNS.ExtRcode == 0 &&
-		len(m.Questions) > 0 && !answered && (soa || !ns)
+		len(m.Questions) > 0 && !answered && (soa || !ns && !alias)
 	return nil
 }
+
+// answers reports whether a record of that type answers the QTYPE; any does for
+// the QTYPEs that are no types (251 to 255: IXFR, AXFR, MAILB, MAILA, ANY).
+func answers(t, qtype uint16) bool { return t == qtype || qtype >= TypeIXFR && qtype <= TypeANY }
 
 // unpackOPT reads an OPT record and walks its options.
 func (m *Message) unpackOPT(r *Record) error {

@@ -4,6 +4,11 @@ package dns
 // label "." and "\" are escaped by a backslash and octets outside 21-7e (hex)
 // are written \DDD, decimal (RFC 1035 §5.1); nothing else is escaped.
 
+// maxPointers bounds the compression pointers of one name: a name has at most
+// 127 labels (RFC 1035 §2.3.4), and a pointer that brings none is an attack on
+// whoever follows it.
+const maxPointers = 127
+
 // MaxName is the most octets a name has on the wire (RFC 1035 §2.3.4).
 const MaxName = 255
 
@@ -41,7 +46,7 @@ func AppendLabel(dst, label []byte) []byte {
 // dst holds the labels before the break.
 func AppendName(dst, msg []byte, off int) ([]byte, int, error) {
 	start := len(dst)
-	end, wire := 0, 1
+	end, wire, pointers := 0, 1, 0
 	limit := off // pointers must point before it
 	for {
 		if off >= len(msg) {
@@ -78,7 +83,7 @@ func AppendName(dst, msg []byte, off int) ([]byte, int, error) {
 			// A pointer may only point backwards (RFC 1035 §4.1.4), so
 			// limits strictly fall and a hostile name cannot loop.
 			target := n&0x3f<<8 | int(msg[off+1])
-			if target >= limit {
+			if pointers++; target >= limit || pointers > maxPointers {
 				return dst, off, ErrPointer
 			}
 			off, limit = target, target
@@ -92,7 +97,7 @@ func AppendName(dst, msg []byte, off int) ([]byte, int, error) {
 // labels is the number of labels, wire its uncompressed length.
 func skipName(msg []byte, off int) (next, labels, wire int, err error) {
 	wire = 1
-	limit := off
+	limit, pointers := off, 0
 	for {
 		if off >= len(msg) {
 			return off, labels, wire, ErrTruncatedName
@@ -122,7 +127,7 @@ func skipName(msg []byte, off int) (next, labels, wire int, err error) {
 				next = off + 2
 			}
 			target := n&0x3f<<8 | int(msg[off+1])
-			if target >= limit {
+			if pointers++; target >= limit || pointers > maxPointers {
 				return off, labels, wire, ErrPointer
 			}
 			off, limit = target, target
@@ -148,4 +153,53 @@ func AppendLower(dst, name []byte) []byte {
 	dst = append(dst, name...)
 	Lower(dst[n:])
 	return dst
+}
+
+// AppendWire appends the wire form of a name in presentation form, absolute or
+// not, and returns the number of its labels without the root. Octets that need
+// no escape may stand for themselves.
+func AppendWire(dst, text []byte) (wire []byte, labels int, err error) {
+	start := len(dst)
+	if len(text) == 1 && text[0] == '.' {
+		text = nil
+	}
+	for i := 0; i < len(text); {
+		at := len(dst)
+		dst = append(dst, 0)
+		for i < len(text) && text[i] != '.' {
+			c := text[i]
+			i++
+			if c == '\\' {
+				if i == len(text) {
+					return dst[:start], 0, ErrTruncatedName
+				}
+				if c = text[i]; c-'0' <= 9 {
+					if i+3 > len(text) || text[i+1]-'0' > 9 || text[i+2]-'0' > 9 {
+						return dst[:start], 0, ErrTruncatedName
+					}
+					v := int(c-'0')*100 + int(text[i+1]-'0')*10 + int(text[i+2]-'0')
+					if v > 255 {
+						return dst[:start], 0, ErrLabelType
+					}
+					c = byte(v)
+					i += 2
+				}
+				i++
+			}
+			dst = append(dst, c)
+		}
+		n := len(dst) - at - 1
+		switch {
+		case n == 0:
+			return dst[:start], 0, ErrTruncatedName // an empty label
+		case n > 63:
+			return dst[:start], 0, ErrLabelType
+		case len(dst)-start > MaxName-1:
+			return dst[:start], 0, ErrNameTooLong
+		}
+		dst[at] = byte(n)
+		labels++
+		i++ // the dot
+	}
+	return append(dst, 0), labels, nil
 }

@@ -23,6 +23,7 @@ type Segment struct {
 	Dest       netip.Addr
 	SourcePort uint16
 	DestPort   uint16
+	Lost       bool // part of a datagram that is not put together: only the addresses count
 	TCP        bool
 	Flags      uint8  // TCP
 	Seq        uint32 // TCP
@@ -72,9 +73,9 @@ func NewParser(ports ...uint16) *Parser {
 func (p *Parser) isDNS(port uint16) bool { return p.ports[port/64]>>(port%64)&1 != 0 }
 
 // Parse reads pkt into s and counts the packet. s is complete only when the
-// result is DNS.
+// result is DNS; after Fragment it has the addresses.
 func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
-	s.Time, s.Place = pkt.Time, p.Stats.Received
+	s.Time, s.Place, s.Lost = pkt.Time, p.Stats.Received, false
 	p.Stats.Received++
 	d := p.parse(pkt, s)
 	switch d {
@@ -84,6 +85,7 @@ func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
 		p.Stats.NotDNSPort++
 	case Fragment:
 		p.Stats.Fragments++
+		s.Lost = true
 	}
 	return d
 }

@@ -38,6 +38,9 @@ type StreamStats struct {
 // has its length before it (RFC 7766 §8). One worker owns it.
 type Streams struct {
 	Stats StreamStats
+	// Lost is told of each packet or message that is known to be missing, when
+	// that becomes known. It may be nil.
+	Lost  func(source, dest netip.Addr)
 	cfg   Config
 	flows map[flow]*stream
 	arena []byte // messages put together from several segments
@@ -81,6 +84,10 @@ const minMessage = 12
 
 // Add takes one segment.
 func (t *Streams) Add(s *Segment) {
+	if s.Lost {
+		t.tell(1, s.Source, s.Dest)
+		return
+	}
 	t.Stats.Segments++
 	if s.TCP {
 		t.tcp(s)
@@ -139,6 +146,7 @@ func (t *Streams) tcp(s *Segment) {
 		// with a segment, so this one is tried as the beginning of one.
 		if !plausible(s.Payload) {
 			t.Stats.Lost++
+			t.tell(1, s.Source, s.Dest)
 			return
 		}
 		st = t.open(key, seq)
@@ -152,6 +160,15 @@ func (t *Streams) tcp(s *Segment) {
 	t.Stats.Used++
 	if t.read(s, st, p) || t.readWaiting(s, st) {
 		t.drop(key, st)
+	}
+}
+
+func (t *Streams) tell(n uint64, source, dest netip.Addr) {
+	if t.Lost == nil {
+		return
+	}
+	for range n {
+		t.Lost(source, dest)
 	}
 }
 
@@ -185,11 +202,13 @@ func (t *Streams) wait(s *Segment, key flow, st *stream, p piece) {
 		return
 	}
 	t.Stats.Incomplete++
+	t.tell(1, s.Source, s.Dest)
 	st.buf = st.buf[:0]
 	for len(st.waiting) > 0 && !plausible(st.waiting[0].data) {
 		st.held -= len(st.waiting[0].data) + 64
 		st.waiting = st.waiting[1:]
 		t.Stats.Lost++
+		t.tell(1, s.Source, s.Dest)
 	}
 	if len(st.waiting) > 0 {
 		st.next = st.waiting[0].seq
@@ -255,6 +274,7 @@ func (t *Streams) read(s *Segment, st *stream, p piece) (fin bool) {
 	}
 	if p.cut > 0 && len(st.buf) > 0 {
 		t.Stats.Incomplete++
+		t.tell(1, s.Source, s.Dest)
 		st.buf = st.buf[:0]
 	}
 	return p.fin
@@ -276,10 +296,13 @@ func (t *Streams) keep(b []byte) []byte {
 
 // drop forgets a stream and counts what it still held.
 func (t *Streams) drop(key flow, st *stream) {
-	t.Stats.Lost += uint64(len(st.waiting))
+	lost := uint64(len(st.waiting))
+	t.Stats.Lost += lost
 	if len(st.buf) > 0 {
 		t.Stats.Incomplete++
+		lost++
 	}
+	t.tell(lost, key.source, key.dest)
 	delete(t.flows, key)
 }
 

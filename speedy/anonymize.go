@@ -138,14 +138,17 @@ func (a *Anonymizer) Addr(x netip.Addr) netip.Addr {
 	return c.to
 }
 
-// Subnet returns the address that stands for the masked prefix p.
+// Subnet returns the address that stands for the prefix p. Under hash that is
+// the bijection of the masked prefix, an address of its own.
 func (a *Anonymizer) Subnet(p netip.Prefix) netip.Addr {
-	x := a.Addr(p.Addr())
-	if a.method == Hash {
-		return x // a subnet is an address of its own there
+	if a.method == None {
+		return p.Addr()
 	}
-	m, _ := x.Prefix(p.Bits())
-	return m.Addr()
+	x := a.Addr(p.Masked().Addr())
+	if a.method == Hash {
+		return x
+	}
+	return netip.PrefixFrom(x, p.Bits()).Masked().Addr()
 }
 
 func truncate(x netip.Addr) netip.Addr {

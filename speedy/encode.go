@@ -275,21 +275,21 @@ func ClientSubnet(data []byte) (p netip.Prefix, scope uint8, ok bool) {
 	if len(data) < 4 {
 		return p, 0, false
 	}
-	bits := int(data[2])
+	n, bits := len(data)-4, int(data[2])
 	var a [16]byte
-	if (bits+7)/8 != len(data)-4 || len(data)-4 > 16 {
+	copy(a[:], data[4:])
+	// Octets beyond the prefix are what an anonymised subnet has when it was
+	// read back from JSON; on the wire RFC 7871 forbids them.
+	whole := n == (bits+7)/8
+	switch family := binary.BigEndian.Uint16(data); {
+	case family == 1 && bits <= 32 && (whole || n == 4):
+		p = netip.PrefixFrom(netip.AddrFrom4([4]byte(a[:4])), bits)
+	case family == 2 && bits <= 128 && (whole || n == 16):
+		p = netip.PrefixFrom(netip.AddrFrom16(a), bits)
+	default:
 		return p, 0, false
 	}
-	copy(a[:], data[4:])
-	switch binary.BigEndian.Uint16(data) {
-	case 1:
-		p, err := netip.AddrFrom4([4]byte(a[:4])).Prefix(bits)
-		return p, data[3], err == nil
-	case 2:
-		p, err := netip.AddrFrom16(a).Prefix(bits)
-		return p, data[3], err == nil
-	}
-	return p, 0, false
+	return p, data[3], true
 }
 
 // time appends seconds since 1970 with nine decimals.

@@ -19,6 +19,11 @@ type Handler interface {
 	Message(m *Message)
 }
 
+// A LossHandler is a Handler that is told of what is known to be missing.
+type LossHandler interface {
+	Lost(source, dest netip.Addr)
+}
+
 // Config says what the engine reads and how.
 type Config struct {
 	Ports   []uint16
@@ -63,6 +68,9 @@ func NewEngine(cfg Config, handlers ...Handler) *Engine {
 	for _, h := range handlers {
 		w := &worker{handler: h}
 		w.streams = packet.NewStreams(cfg.Streams, w.payload)
+		if l, ok := h.(LossHandler); ok {
+			w.streams.Lost = l.Lost
+		}
 		e.workers = append(e.workers, w)
 	}
 	return e
@@ -185,7 +193,7 @@ func (e *Engine) parse(l *load) {
 	n := uint32(len(e.workers))
 	var s packet.Segment
 	for i := range l.batch.Packets {
-		if e.parser.Parse(&l.batch.Packets[i], &s) != packet.DNS {
+		if d := e.parser.Parse(&l.batch.Packets[i], &s); d != packet.DNS && d != packet.Fragment {
 			continue
 		}
 		w := uint32(0)

@@ -1,0 +1,386 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"ratadns/fievel"
+	"ratadns/jerry"
+	"ratadns/reduce"
+	"ratadns/speedy"
+)
+
+// config is the one configuration file; every command reads its own part.
+type config struct {
+	Server    string              `yaml:"server"`
+	Servers   map[string][]string `yaml:"servers"`
+	Window    windowConfig        `yaml:"window"`
+	Redis     redisConfig         `yaml:"redis"`
+	Envelope  string              `yaml:"envelope"`
+	Output    *outputConfig       `yaml:"output"`
+	Reducers  []reducerConfig     `yaml:"reducers"`
+	Anonymize anonymizeConfig     `yaml:"anonymize"`
+	Jerry     jerry.Config        `yaml:"jerry"`
+
+	path string
+	file *ast.File
+}
+
+type windowConfig struct {
+	Duration *time.Duration `yaml:"duration"`
+	Messages *int           `yaml:"messages"`
+	Lateness *time.Duration `yaml:"lateness"`
+}
+
+type redisConfig struct {
+	URL string `yaml:"url"`
+}
+
+type anonymizeConfig struct {
+	Method string `yaml:"method"`
+	Key    string `yaml:"key"`
+}
+
+// outputConfig is a word, stdout or discard, or one of the members.
+type outputConfig struct {
+	word  string
+	Redis *struct {
+		Channel string `yaml:"channel"`
+	} `yaml:"redis"`
+	File string `yaml:"file"`
+}
+
+// UnmarshalYAML implements [yaml.InterfaceUnmarshaler].
+func (o *outputConfig) UnmarshalYAML(unmarshal func(any) error) error {
+	if unmarshal(&o.word) == nil {
+		return nil
+	}
+	type plain outputConfig
+	return unmarshal((*plain)(o))
+}
+
+// reducerConfig is the name of a reducer of the catalogue, or the members.
+type reducerConfig struct {
+	Use      string        `yaml:"use"`
+	Name     string        `yaml:"name"`
+	Output   *outputConfig `yaml:"output"`
+	Envelope string        `yaml:"envelope"`
+	N        *int          `yaml:"n"`
+	Top      *int          `yaml:"top"`
+	Ties     string        `yaml:"ties"`
+	MaxKeys  *int          `yaml:"max_keys"`
+	Samples  *int          `yaml:"samples"`
+	Types    []string      `yaml:"types"`
+}
+
+// UnmarshalYAML implements [yaml.InterfaceUnmarshaler].
+func (r *reducerConfig) UnmarshalYAML(unmarshal func(any) error) error {
+	if unmarshal(&r.Use) == nil {
+		return nil
+	}
+	type plain reducerConfig
+	return unmarshal((*plain)(r))
+}
+
+// typ is the type of the reducer's reports.
+func (r *reducerConfig) typ() string {
+	if r.Name != "" {
+		return r.Name
+	}
+	return r.Use
+}
+
+// loadConfig reads the file of that name; "-" is standard input. An error of
+// the file has its name, line and column.
+func loadConfig(path string) (*config, error) {
+	var b []byte
+	var err error
+	if path == "-" {
+		b, err = io.ReadAll(os.Stdin)
+	} else {
+		b, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	c := newConfig()
+	c.path = path
+	if err := c.parse(b); err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
+}
+
+// newConfig returns what holds where the file says nothing.
+func newConfig() *config {
+	return &config{Jerry: jerry.DefaultConfig(), Anonymize: anonymizeConfig{Method: string(speedy.Hash)}}
+}
+
+func (c *config) parse(b []byte) error {
+	file, err := parser.ParseBytes(b, 0)
+	if err == nil {
+		c.file = file
+		err = yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(c)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		var at yaml.Error
+		if !errors.As(err, &at) {
+			return fmt.Errorf("%s: %w", c.path, err)
+		}
+		what := strings.Replace(at.GetMessage(), "unknown field", "unknown key", 1)
+		if t := at.GetToken(); t != nil {
+			return fmt.Errorf("%s:%d:%d: %s", c.path, t.Position.Line, t.Position.Column, what)
+		}
+		return fmt.Errorf("%s: %s", c.path, what)
+	}
+	return c.validate()
+}
+
+// at is an error about the value at a path such as $.window.duration.
+func (c *config) at(path, format string, args ...any) error {
+	line, column := 1, 1
+	if p, err := yaml.PathString(path); err == nil && c.file != nil {
+		if node, err := p.FilterFile(c.file); err == nil && node != nil {
+			// A mapping's token is its first colon; its first key is
+			// where people look.
+			if m, ok := node.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+				node = m.Values[0].Key
+			}
+			line, column = node.GetToken().Position.Line, node.GetToken().Position.Column
+		}
+	}
+	return fmt.Errorf("%s:%d:%d: %w", c.path, line, column, fmt.Errorf(format, args...))
+}
+
+// maxSamples and the like bound what the configuration may ask for.
+const (
+	maxTop     = 1_000_000
+	maxMaxKeys = 10_000_000
+	maxSamples = 1_000_000
+)
+
+func (c *config) validate() error {
+	if w := c.window(); w.Validate() != nil {
+		err := w.Validate()
+		member, _, _ := strings.Cut(err.Error(), " ")
+		return c.at("$.window."+member, "window.%w", err)
+	}
+	if c.Window.Messages != nil && c.Window.Duration != nil {
+		return c.at("$.window.messages", "window has a duration and a number of messages, choose one")
+	}
+	if c.Window.Messages != nil && *c.Window.Messages == 0 {
+		return c.at("$.window.messages", "window.messages must be positive, got 0")
+	}
+	if _, err := c.serverList(); err != nil {
+		return err
+	}
+	if c.Envelope != "" && c.Envelope != "seed" && c.Envelope != "full" {
+		return c.at("$.envelope", "envelope must be seed or full, got %q", c.Envelope)
+	}
+	if _, err := speedy.NewAnonymizer(speedy.Method(c.Anonymize.Method), speedy.Key{}); err != nil {
+		return c.at("$.anonymize.method", "anonymize.method: %w", err)
+	}
+	if c.Output != nil {
+		if err := c.checkOutput("$.output", c.Output); err != nil {
+			return err
+		}
+	}
+	if err := c.Jerry.Validate(); err != nil {
+		return c.at("$.jerry", "jerry.%w", err)
+	}
+	seen := make(map[string]bool)
+	for i := range c.Reducers {
+		if err := c.checkReducer(fmt.Sprintf("$.reducers[%d]", i), &c.Reducers[i], seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]bool) error {
+	if r.Use == "" {
+		return c.at(path, "use is missing: a reducer of the catalogue, see: ratadns reducers")
+	}
+	at := func(member string) string {
+		if p, err := yaml.PathString(path + "." + member); err == nil {
+			if n, err := p.FilterFile(c.file); err == nil && n != nil {
+				return path + "." + member
+			}
+		}
+		return path
+	}
+	entry, err := reduce.Find(r.Use)
+	if err != nil {
+		return c.at(at("use"), "%w", err)
+	}
+	if seen[r.typ()] {
+		return c.at(at("use"), "two reducers report as %q; give one another name", r.typ())
+	}
+	seen[r.typ()] = true
+	for _, p := range []struct {
+		name  string
+		value *int
+		max   int
+	}{{"n", r.N, maxTop}, {"top", r.Top, maxTop}, {"max_keys", r.MaxKeys, maxMaxKeys}, {"samples", r.Samples, maxSamples}} {
+		if p.value == nil {
+			continue
+		}
+		if !slices.Contains(entry.Takes, p.name) {
+			return c.at(at(p.name), "%s means nothing to %s", p.name, r.Use)
+		}
+		if *p.value < 1 || *p.value > p.max {
+			return c.at(at(p.name), "%s must be 1 to %d, got %d", p.name, p.max, *p.value)
+		}
+	}
+	if r.Ties != "" && (r.Ties != "all" || !slices.Contains(entry.Takes, "ties")) {
+		return c.at(at("ties"), "ties must be all, for a reducer with a top, got %q", r.Ties)
+	}
+	if r.Types != nil && !slices.Contains(entry.Takes, "types") {
+		return c.at(at("types"), "types means nothing to %s", r.Use)
+	}
+	if _, err := reduce.ParseTypes(r.Types); err != nil {
+		return c.at(at("types"), "types: %w", err)
+	}
+	if r.Envelope != "" && r.Envelope != "seed" && r.Envelope != "full" {
+		return c.at(at("envelope"), "envelope must be seed or full, got %q", r.Envelope)
+	}
+	if r.Output != nil {
+		return c.checkOutput(at("output"), r.Output)
+	}
+	return nil
+}
+
+func (c *config) checkOutput(path string, o *outputConfig) error {
+	switch {
+	case o.word != "":
+		if o.word != "stdout" && o.word != "discard" {
+			return c.at(path, "output must be stdout, discard, {file: NAME} or {redis: {channel: NAME}}, got %q", o.word)
+		}
+	case (o.Redis != nil) == (o.File != ""):
+		return c.at(path, "output must be stdout, discard, {file: NAME} or {redis: {channel: NAME}}")
+	case o.Redis != nil && c.Redis.URL == "":
+		return c.at(path, "output goes to redis, but redis.url is not set")
+	}
+	return nil
+}
+
+// window is the configured one over the default.
+func (c *config) window() fievel.Window {
+	w := fievel.DefaultConfig().Window
+	if c.Window.Duration != nil {
+		w.Duration = *c.Window.Duration
+	}
+	if c.Window.Messages != nil {
+		w.Messages = *c.Window.Messages
+	}
+	if c.Window.Lateness != nil {
+		w.Lateness = *c.Window.Lateness
+	}
+	return w
+}
+
+// serverList is Servers by name; an address belongs to one of them.
+func (c *config) serverList() ([]fievel.Server, error) {
+	var list []fievel.Server
+	owner := make(map[netip.Addr]string)
+	for _, name := range slices.Sorted(maps.Keys(c.Servers)) {
+		s := fievel.Server{Name: name}
+		for i, text := range c.Servers[name] {
+			path := fmt.Sprintf("$.servers.%s[%d]", name, i)
+			a, err := netip.ParseAddr(text)
+			if err != nil || a.Zone() != "" {
+				return nil, c.at(path, "%q is not an IP address", text)
+			}
+			if other, taken := owner[a]; taken {
+				return nil, c.at(path, "%s belongs to %s already", text, other)
+			}
+			owner[a] = name
+			s.Addresses = append(s.Addresses, a)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// catalogueChannels are the channels that Jerry hears when the configuration
+// names none: those of the catalogue and of the reducers in the file.
+func catalogueChannels(c *config) []string {
+	names := make(map[string]bool)
+	for _, e := range reduce.Catalog {
+		names[e.Name] = true
+	}
+	for i := range c.Reducers {
+		r := &c.Reducers[i]
+		names[r.typ()] = true
+		if o := c.outputOf(r); o != nil && o.Redis != nil {
+			names[expand(o.Redis.Channel, r.typ(), "")] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+func (c *config) outputOf(r *reducerConfig) *outputConfig {
+	if r.Output != nil {
+		return r.Output
+	}
+	return c.Output
+}
+
+// expand puts the type into a channel's or file's name. The default is the type.
+func expand(name, typ, preset string) string {
+	if name == "" {
+		name = preset
+	}
+	if name == "" {
+		return typ
+	}
+	return strings.ReplaceAll(name, "{type}", typ)
+}
+
+//go:embed example.yml
+var exampleConfig []byte
+
+type configCmd struct {
+	Check   configCheckCmd   `cmd:"" help:"Check a configuration file."`
+	Example configExampleCmd `cmd:"" help:"Print a complete, commented configuration file."`
+}
+
+type configCheckCmd struct {
+	File string `arg:"" help:"The file; - is standard input."`
+}
+
+func (c *configCheckCmd) Run(e *env) error {
+	cfg, err := loadConfig(c.File)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s: good: %d reducers\n", filepath.Base(c.File), len(cfg.Reducers))
+	return err
+}
+
+type configExampleCmd struct{}
+
+func (configExampleCmd) Run(e *env) error {
+	_, err := e.stdout.Write(exampleConfig)
+	return err
+}
+
+// anonymizer is the configured one.
+func (c *config) anonymizer(log *slog.Logger) (*speedy.Anonymizer, error) {
+	return newAnonymizer(speedy.Method(c.Anonymize.Method), c.Anonymize.Key, log)
+}

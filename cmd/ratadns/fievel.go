@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+
+	"ratadns/bus"
+	"ratadns/fievel"
+	"ratadns/reduce"
+	"ratadns/speedy"
+)
+
+type fievelCmd struct {
+	Config string `required:"" help:"Configuration file; see: ratadns config example." placeholder:"FILE"`
+}
+
+func (fievelCmd) Help() string {
+	return `Reads Speedy's messages on standard input and writes the reports of each
+reducer to its output, a window after the other.
+
+Example:
+    tcpdump -i eth0 -w - port 53 | ratadns speedy | ratadns fievel --config rata.yml`
+}
+
+func (c *fievelCmd) Run(e *env) error {
+	cfg, err := loadConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	plain, _ := speedy.NewAnonymizer(speedy.None, speedy.Key{})
+	f, outputs, err := newFievel(cfg, e, plain)
+	if err != nil {
+		return err
+	}
+	if err := cfg.addAnonymous(f, e.log); err != nil {
+		return err
+	}
+	r := &messages{r: speedy.NewReader(e.stdin), log: e.log}
+	err = r.run(e.ctx, f)
+	err = errors.Join(err, f.Close(), outputs.Close())
+	e.log.Info("messages", "read", r.r.Stats.Messages, "bad", r.r.Stats.Bad, "wrong_length", r.r.Stats.Length)
+	logFievel(e.log, f)
+	return err
+}
+
+func logFievel(log *slog.Logger, f *fievel.Fievel) {
+	s := f.Stats
+	log.Info("reduced", "found", s.Found, "reduced", s.Reduced, "malformed", s.Malformed, "late", s.Late, "reports", s.Reports)
+}
+
+// messages feeds Fievel with Speedy's stream.
+type messages struct {
+	r       *speedy.Reader
+	log     *slog.Logger
+	untimed bool // warned about
+}
+
+// run reads to the end, or until a moment after ctx is done: whoever writes got
+// the same Ctrl-C.
+func (m *messages) run(ctx context.Context, f *fievel.Fievel) error {
+	ended := make(chan error, 1)
+	stop := make(chan struct{})
+	idle := make(chan struct{}) // closed when f is not used any more
+	go func() {
+		defer close(idle)
+		var msg speedy.Message
+		for {
+			select {
+			case <-stop:
+				ended <- nil
+				return
+			default:
+			}
+			if err := m.r.Next(&msg); err != nil {
+				if err == io.EOF {
+					err = nil
+				}
+				ended <- err
+				return
+			}
+			m.time(&msg)
+			f.Message(&msg)
+			if f.Err() != nil {
+				ended <- nil // told by Close
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(pipeGrace):
+	}
+	// Still coming, or nothing to read: closing the input wakes the reader.
+	close(stop)
+	os.Stdin.Close()
+	select {
+	case <-idle:
+	case <-time.After(pipeGrace):
+		return errors.New("standard input does not end")
+	}
+	return nil
+}
+
+// time gives a message of the form of 2015, which has none, the clock's.
+func (m *messages) time(msg *speedy.Message) {
+	if msg.Has&speedy.FieldTime != 0 {
+		return
+	}
+	if !m.untimed {
+		m.untimed = true
+		m.log.Warn("messages have no time, taking the clock's: replays will not agree; windows of messages do not need it")
+	}
+	msg.Time = time.Now().UnixNano()
+}
+
+// outputs are shared by the reducers that name the same.
+type outputs struct {
+	stdout *bus.Lines
+	files  map[string]*bus.Lines
+	redis  *bus.Redis
+}
+
+// newFievel makes the windows, reducers and outputs of a configuration.
+func newFievel(cfg *config, e *env, anon *speedy.Anonymizer) (*fievel.Fievel, *outputs, error) {
+	out := &outputs{stdout: bus.NewLines(e.stdout), files: make(map[string]*bus.Lines)}
+	if len(cfg.Reducers) == 0 {
+		return nil, nil, usagef("%s: no reducers; see: ratadns config example", cfg.path)
+	}
+	var reducers []fievel.Reducer
+	for i := range cfg.Reducers {
+		r := &cfg.Reducers[i]
+		o, err := out.open(cfg, r, e.log)
+		if err != nil {
+			return nil, nil, errors.Join(err, out.Close())
+		}
+		reducers = append(reducers, newReducer(cfg, r, o))
+	}
+	fc, err := cfg.fievel()
+	if err != nil {
+		return nil, nil, errors.Join(err, out.Close())
+	}
+	return fievel.New(fc, reducers, anon, e.log), out, nil
+}
+
+// fievel is the configuration of package fievel.
+func (c *config) fievel() (fievel.Config, error) {
+	fc := fievel.DefaultConfig()
+	var err error
+	if fc.Servers, err = c.serverList(); err != nil {
+		return fc, usageError{err}
+	}
+	fc.Window = c.window()
+	if fc.Server = c.Server; fc.Server == "" {
+		if fc.Server, err = os.Hostname(); err != nil {
+			return fc, fmt.Errorf("server is not set and the host has no name: %w", err)
+		}
+	}
+	return fc, nil
+}
+
+func newReducer(cfg *config, r *reducerConfig, o bus.Output) fievel.Reducer {
+	entry, _ := reduce.Find(r.Use) // checked when the file was read
+	p := reduce.Params{Ties: r.Ties == "all"}
+	for _, v := range []struct {
+		from *int
+		to   *int
+	}{{r.N, &p.Top}, {r.Top, &p.Top}, {r.MaxKeys, &p.MaxKeys}, {r.Samples, &p.Samples}} {
+		if v.from != nil {
+			*v.to = *v.from
+		}
+	}
+	p.Types, _ = reduce.ParseTypes(r.Types)
+	envelope := r.Envelope
+	if envelope == "" {
+		envelope = cfg.Envelope
+	}
+	return fievel.Reducer{Type: r.typ(), Entry: entry, Params: p, Seed: envelope == "seed", Output: o}
+}
+
+// open returns the output of a reducer.
+func (out *outputs) open(cfg *config, r *reducerConfig, log *slog.Logger) (bus.Output, error) {
+	o := cfg.outputOf(r)
+	switch {
+	case o == nil || o.word == "stdout":
+		return out.stdout, nil
+	case o.word == "discard":
+		return bus.Func(func([]byte) {}), nil
+	case o.File != "":
+		name := expand(o.File, r.typ(), "")
+		if f := out.files[name]; f != nil {
+			return f, nil
+		}
+		f, err := bus.OpenFile(name)
+		if err != nil {
+			return nil, err
+		}
+		out.files[name] = f
+		return f, nil
+	}
+	if out.redis == nil {
+		var err error
+		if out.redis, err = bus.NewRedis(cfg.Redis.URL, log); err != nil {
+			return nil, usageError{cfg.at("$.redis.url", "redis.url: %w", err)}
+		}
+	}
+	channel := expand(o.Redis.Channel, r.typ(), "")
+	return bus.Func(func(line []byte) { out.redis.Publish(channel, line) }), nil
+}
+
+// redisGrace is how long the end waits for a Redis that is away.
+const redisGrace = 5 * time.Second
+
+// Close flushes and closes them all.
+func (out *outputs) Close() error {
+	err := out.stdout.Close()
+	for _, f := range out.files {
+		err = errors.Join(err, f.Close())
+	}
+	if out.redis != nil {
+		err = errors.Join(err, out.redis.Close(redisGrace))
+	}
+	return err
+}
+
+// addAnonymous lets f know the servers by their anonymised addresses too, which
+// is how they come through a pipe.
+func (c *config) addAnonymous(f *fievel.Fievel, log *slog.Logger) error {
+	method := speedy.Method(c.Anonymize.Method)
+	if len(c.Servers) == 0 || method == speedy.None {
+		return nil
+	}
+	if c.Anonymize.Key == "" && method != speedy.Truncate {
+		log.Warn("servers are told apart by their plain addresses only: set anonymize.key to the key file that speedy has, or run speedy with --anonymize none")
+		return nil
+	}
+	anon, err := c.anonymizer(log)
+	if err != nil {
+		return err
+	}
+	list, err := c.serverList()
+	if err != nil {
+		return usageError{err}
+	}
+	owner := make(map[netip.Addr]string)
+	for _, s := range list {
+		for _, a := range s.Addresses {
+			x := anon.Addr(a)
+			if other, ok := owner[x]; ok && other != s.Name {
+				return usagef("servers %s and %s have the same address once truncated", other, s.Name)
+			}
+			owner[x] = s.Name
+			f.AddAddress(s.Name, x)
+		}
+	}
+	return nil
+}

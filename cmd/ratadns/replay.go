@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"ratadns/archive"
+	"ratadns/capture"
+)
+
+type replayCmd struct {
+	Read  captureNames `short:"r" sep:"none" placeholder:"FILE" help:"Capture to play, pcap or pcapng, plain or compressed; - is standard input. Repeatable; several are merged by time."`
+	More  []string     `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
+	Speed string       `default:"1" placeholder:"N" help:"How many times as fast as recorded: a number, or max for without waiting (default: ${default})."`
+	Write captureName  `short:"w" placeholder:"FILE" help:"Where the packets go, as pcap with nanoseconds; - is standard output."`
+}
+
+func (replayCmd) Help() string {
+	return `Packets keep the times of their capture; only their pace is that of --speed.
+
+Examples:
+    ratadns replay -r today.pcap.zst --speed 10 -w - | tcpdump -n -r -
+    ratadns replay -r /var/lib/ratadns/packets/20161006T* --speed max -w day.pcap`
+}
+
+func (c *replayCmd) Run(e *env) error {
+	names, err := c.Read.with(c.More)
+	if err != nil {
+		return err
+	}
+	if c.Write == "" {
+		return usagef("-w is missing: the file for the packets, or - for standard output")
+	}
+	speed, err := capture.ParseSpeed(c.Speed)
+	if err != nil {
+		return usagef("--speed %q: %w", c.Speed, err)
+	}
+	out := e.rawStdout
+	if c.Write != "-" {
+		f, err := createApart(string(c.Write), names)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		out = f
+	}
+	open := func() (capture.Source, error) { return capture.Open(names, e.log) }
+	packets, err := archive.Replay(e.ctx, open, speed, out)
+	if f, ok := out.(*os.File); ok && c.Write != "-" && err == nil {
+		err = f.Close()
+	}
+	if err == nil || packets > 0 {
+		e.log.Info("replayed", "packets", packets)
+	}
+	if errors.Is(err, archive.ErrLinkTypes) {
+		return hinted{err, "give the captures of each link type to a replay of their own"}
+	}
+	return err
+}
+
+// createApart creates a file, unless it is one of those that are to be read.
+func createApart(path string, inputs []string) (*os.File, error) {
+	if out, err := os.Stat(path); err == nil {
+		for _, name := range inputs {
+			if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
+				return nil, usagef("-w %s: is also read; another file would do", path)
+			}
+		}
+	}
+	return os.Create(path)
+}
+
+// captureName is a file name that may be -, which kong takes for an option.
+type captureName string
+
+// Decode implements kong.MapperValue.
+func (n *captureName) Decode(ctx *kong.DecodeContext) error {
+	var one captureNames
+	if err := one.Decode(ctx); err != nil {
+		return err
+	}
+	*n = captureName(one[0])
+	return nil
+}

@@ -1,0 +1,70 @@
+package fievel
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Config says how messages are grouped.
+type Config struct {
+	Server  string   // the serverId of what matches none of Servers
+	Servers []Server // told apart by their addresses
+	Ports   []uint16 // of DNS
+	Window  Window
+}
+
+// A Window is a length of capture time aligned to the epoch, or a number of
+// messages.
+type Window struct {
+	Duration time.Duration
+	Messages int
+	// Lateness is how long after its end a window of time still takes packets.
+	Lateness time.Duration
+}
+
+// DefaultConfig has windows of ten seconds.
+func DefaultConfig() Config {
+	return Config{
+		Ports:  []uint16{53},
+		Window: Window{Duration: 10 * time.Second, Lateness: time.Second},
+	}
+}
+
+// Limits of a window.
+const (
+	minDuration = time.Millisecond
+	maxDuration = 24 * time.Hour
+	maxLateness = time.Hour
+)
+
+// Validate checks the numbers; the error names the member.
+func (w Window) Validate() error {
+	switch {
+	case w.Messages < 0:
+		return fmt.Errorf("messages must be positive, got %d", w.Messages)
+	case w.Messages > 0:
+		return nil
+	case w.Duration <= 0:
+		return fmt.Errorf("duration must be positive, got %s", w.Duration)
+	case w.Duration < minDuration || w.Duration > maxDuration:
+		return fmt.Errorf("duration must be %s to %s, got %s", minDuration, maxDuration, w.Duration)
+	case w.Lateness < 0 || w.Lateness > maxLateness:
+		return fmt.Errorf("lateness must be 0s to %s, got %s", maxLateness, w.Lateness)
+	}
+	return nil
+}
+
+// Validate checks the configuration.
+func (c Config) Validate() error {
+	if c.Server == "" {
+		return errors.New("server must not be empty")
+	}
+	if err := c.Window.Validate(); err != nil {
+		return fmt.Errorf("window.%w", err)
+	}
+	return nil
+}
+
+func (c *Config) length() int64   { return int64(c.Window.Duration) }
+func (c *Config) lateness() int64 { return int64(c.Window.Lateness) }

@@ -1,0 +1,127 @@
+package reduce
+
+import "ratadns/report"
+
+// rate counts messages and tells them per second of the window.
+type rate struct {
+	names []string
+	n     [3]uint64 // all, queries, responses
+	data  []byte
+}
+
+// rates makes reducers of rates under those names: qps counts queries, aps
+// responses, pps all messages.
+func rates(names ...string) func(Params) func() Reducer {
+	return func(Params) func() Reducer {
+		return func() Reducer { return &rate{names: names} }
+	}
+}
+
+func (r *rate) Add(e *Event) {
+	r.n[0]++
+	if e.QR() {
+		r.n[2]++
+	} else {
+		r.n[1]++
+	}
+}
+
+func (r *rate) Report(out *report.Report, final bool) {
+	seconds := out.Window.Seconds()
+	r.data = append(r.data[:0], '{')
+	for i, name := range r.names {
+		if i > 0 {
+			r.data = append(r.data, ',')
+		}
+		n := r.n[0]
+		switch name {
+		case "qps":
+			n = r.n[1]
+		case "aps":
+			n = r.n[2]
+		}
+		r.data = append(report.AppendString(r.data, name), ':')
+		// Over no time there is no rate: 0/0 and n/0 are written as null.
+		r.data = report.AppendNumber(r.data, float64(n)/seconds)
+	}
+	r.data = append(r.data, '}')
+	out.Data, out.Shape = r.data, report.Rate
+}
+
+func (r *rate) Reset() { r.n = [3]uint64{} }
+
+// names counts messages by QNAME, as a table or as its top.
+type names struct {
+	counter *Counter
+	keyless uint64
+	Params
+	asTop bool
+	data  []byte
+	state []byte
+}
+
+func nameTable(p Params) func() Reducer {
+	return func() Reducer { return &names{counter: NewCounter(p.maxKeys()), Params: p} }
+}
+
+func nameTop(p Params) func() Reducer {
+	if p.Top == 0 {
+		p.Top = DefaultTop
+	}
+	return func() Reducer { return &names{counter: NewCounter(p.maxKeys()), Params: p, asTop: true} }
+}
+
+func (p *Params) maxKeys() int {
+	if p.MaxKeys == 0 {
+		return DefaultMaxKeys
+	}
+	return p.MaxKeys
+}
+
+func (p *Params) samples(preset int) int {
+	if p.Samples == 0 {
+		return preset
+	}
+	return p.Samples
+}
+
+func (n *names) Add(e *Event) {
+	if e.Question() == nil {
+		n.keyless++
+		return
+	}
+	n.counter.Add(e.Qname())
+}
+
+func (n *names) Report(r *report.Report, final bool) {
+	r.Window.Keyless, r.Window.Error = n.keyless, n.counter.Error
+	rows := n.counter.ranked()
+	k := shown(rows, n.Top, n.Ties)
+	n.data, n.state = n.data[:0], n.state[:0]
+	if n.asTop {
+		n.data, r.Shape = appendPairs(n.data, rows[:k]), report.Top
+	} else {
+		n.data, r.Shape = appendTable(n.data, rows[:k], rows[k:]), report.TableOf
+	}
+	r.Data = n.data
+	if k < len(rows) || n.counter.over {
+		n.state = appendState(n.state, rows)
+		r.State = n.state
+	}
+}
+
+func (n *names) Reset() {
+	n.counter.Reset()
+	n.keyless = 0
+}
+
+// null reports nothing.
+type null struct{}
+
+func newNull(Params) func() Reducer { return func() Reducer { return null{} } }
+
+func (null) Add(*Event) {}
+func (null) Reset()     {}
+func (null) Report(r *report.Report, final bool) {
+	r.Data, r.Shape = []byte("null"), report.Count
+}

@@ -1,0 +1,110 @@
+// Package reduce is the reducer engine and its catalogue: what turns the
+// messages of one window into one value.
+//
+// [Catalog] lists every reducer once; help, configuration checks, tests and
+// documentation range over it. A [Reducer] belongs to one window of one server
+// and to one goroutine. Memory is bounded whatever the traffic: keyed tables
+// are exact up to max_keys and go on as a sketch with a stated error, lists
+// hold samples and tell what they left out.
+package reduce
+
+import (
+	"fmt"
+	"strings"
+
+	"ratadns/dns"
+	"ratadns/report"
+)
+
+// A Reducer folds what one window brings into one report.
+//
+// Its worker owns it: no method runs concurrently with another, so it holds no
+// locks. Add must not keep e or its slices; the decoder reuses them.
+type Reducer interface {
+	Add(e *Event)
+	// Report fills in the data, shape and state of r, whose window is set, and
+	// adds to the window what the reducer knows (keyless, skipped, error). The
+	// octets in r are the reducer's and valid until Reset. final says that the
+	// input has ended.
+	Report(r *report.Report, final bool)
+	// Reset makes the reducer ready for another window.
+	Reset()
+}
+
+// A Scope says which messages a reducer sees.
+type Scope uint8
+
+// The scopes.
+const (
+	Messages  Scope = iota // all
+	Queries                // QR=0; NOTIFY and UPDATE too
+	Responses              // QR=1
+)
+
+// Scopes are the letters of the documentation.
+var Scopes = [...]string{"M", "Q", "R"}
+
+// Has reports whether e is in the scope.
+func (s Scope) Has(e *Event) bool {
+	return s == Messages || (s == Responses) == e.QR()
+}
+
+// Params narrow a reducer; zero values are the catalogue's.
+type Params struct {
+	Top     int      // keys that are shown
+	Ties    bool     // keep every key tied with the last shown
+	MaxKeys int      // keys counted exactly
+	Samples int      // items of a list
+	Types   []uint16 // QTYPEs
+}
+
+// Defaults of the parameters.
+const (
+	DefaultTop     = 10
+	DefaultMaxKeys = 20_000
+	DefaultSamples = 1000
+)
+
+// An Entry is a reducer of the catalogue.
+type Entry struct {
+	Name string
+	Doc  string
+	Of   Scope
+	// Where narrows the scope further; nil does not.
+	Where func(*Event) bool
+	// Takes lists the parameters that mean something here, by their words in
+	// the configuration.
+	Takes []string
+	// New returns what makes the reducers of one server's windows. Whatever
+	// outlives a window, queries that wait for their response, is in the
+	// closure.
+	New func(Params) func() Reducer
+}
+
+// Find returns the entry of that name.
+func Find(name string) (*Entry, error) {
+	for i := range Catalog {
+		if Catalog[i].Name == name {
+			return &Catalog[i], nil
+		}
+	}
+	for i := range Catalog {
+		if strings.EqualFold(Catalog[i].Name, name) {
+			return nil, fmt.Errorf("unknown reducer %q, there is %s", name, Catalog[i].Name)
+		}
+	}
+	return nil, fmt.Errorf("unknown reducer %q, see: ratadns reducers", name)
+}
+
+// ParseTypes reads QTYPEs by their mnemonics.
+func ParseTypes(names []string) ([]uint16, error) {
+	var types []uint16
+	for _, n := range names {
+		t, ok := dns.TypeByName(n)
+		if !ok {
+			return nil, fmt.Errorf("unknown QTYPE %q", n)
+		}
+		types = append(types, t)
+	}
+	return types, nil
+}
