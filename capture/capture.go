@@ -44,7 +44,7 @@ type Batch struct {
 
 // BlockSize is how much is read at once. Packets of one block stay in the
 // processor's second-level cache while they are decoded.
-const BlockSize = 1024 << 10
+const BlockSize = 128 << 10
 
 // Reset empties b, keeping its memory.
 func (b *Batch) Reset() { b.Packets, b.buf = b.Packets[:0], b.buf[:0] }

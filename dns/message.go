@@ -104,6 +104,9 @@ type Message struct {
 	EDNS      EDNS
 	// Nodata says that the response is NOERROR without data (RFC 2308 §2.2).
 	Nodata bool
+	// SkipRecords leaves Records empty; they are walked all the same. Unpack
+	// does not change it.
+	SkipRecords bool
 	// Malformed is zero, or why reading stopped at Offset.
 	Malformed Reason
 	Offset    int
@@ -167,19 +170,23 @@ func (m *Message) unpackRecords(b []byte, off int) error {
 			if off == len(b) {
 				return m.fail(ErrTruncatedRecord, off)
 			}
-			next, _, _, err := skipName(b, off)
-			if err != nil {
-				return m.fail(err.(Reason), next)
+			next := off + 1
+			if b[off] != 0 { // the root, of which a referral or denial is full
+				var err error
+				if next, _, _, err = skipName(b, off); err != nil {
+					return m.fail(err.(Reason), next)
+				}
 			}
 			if next+10 > len(b) {
 				return m.fail(ErrTruncatedRecord, next)
 			}
+			h := b[next : next+10 : next+10]
 			r := Record{
 				NameOff: off, Section: section,
-				Type:     binary.BigEndian.Uint16(b[next:]),
-				Class:    binary.BigEndian.Uint16(b[next+2:]),
-				TTL:      binary.BigEndian.Uint32(b[next+4:]),
-				RdataLen: int(binary.BigEndian.Uint16(b[next+8:])),
+				Type:     binary.BigEndian.Uint16(h),
+				Class:    binary.BigEndian.Uint16(h[2:]),
+				TTL:      binary.BigEndian.Uint32(h[4:]),
+				RdataLen: int(binary.BigEndian.Uint16(h[8:])),
 				RdataOff: next + 10,
 			}
 			off = r.RdataOff + r.RdataLen
@@ -192,7 +199,9 @@ func (m *Message) unpackRecords(b []byte, off int) error {
 				}
 				continue
 			}
-			m.Records = append(m.Records, r)
+			if !m.SkipRecords {
+				m.Records = append(m.Records, r)
+			}
 			switch section {
 			case Answer:
 				answered = answered || len(m.Questions) > 0 && answers(r.Type, m.Questions[0].Qtype)

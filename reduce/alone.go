@@ -11,8 +11,10 @@ import (
 // responseTimeout is how long a query waits for its response, in capture time.
 const responseTimeout = int64(5e9)
 
-// maxPending bounds the queries of one server that wait; at a thousand queries
-// per second without any response it holds those of the timeout twenty times.
+// maxPending bounds the queries of one server that wait: those of the timeout
+// at twenty thousand queries per second without any response. Answered ones
+// are kept as long, to know repeated responses, but give way when there are
+// three times as many again.
 const maxPending = 100_000
 
 // maxChain bounds the questions that wait under one transaction: more than one
@@ -34,7 +36,7 @@ type pendingQuery struct {
 	question string // lower-cased name, type and class
 	deadline int64
 	object   []byte
-	done     bool // answered
+	answered bool
 	next     *pendingQuery
 }
 
@@ -42,7 +44,7 @@ type pendingQuery struct {
 type matcher struct {
 	pending map[transaction]*pendingQuery // the newest of each key; older ones hang on next
 	queue   []*pendingQuery               // by deadline
-	open    int                           // of queue, those not answered
+	open    int                           // of queue, those without a response
 	lost    uint64                        // forgotten because too many waited
 	text    []byte
 }
@@ -101,8 +103,13 @@ func (m *matcher) query(e *Event, key transaction) {
 		m.lost++
 		return
 	}
-	if len(m.queue) >= 2*maxPending {
-		m.queue = slices.DeleteFunc(m.queue, func(q *pendingQuery) bool { return q.done })
+	if len(m.queue) >= 4*maxPending {
+		m.queue = slices.DeleteFunc(m.queue, func(q *pendingQuery) bool {
+			if q.answered {
+				m.unlink(q)
+			}
+			return q.answered
+		})
 	}
 	q := &pendingQuery{
 		key: key, question: string(question), deadline: e.Time + responseTimeout,
@@ -117,16 +124,17 @@ func (m *matcher) query(e *Event, key transaction) {
 	}
 }
 
-// response reports whether a query waits for e, which then waits no more. A
-// response without a question matches without.
+// response reports whether e answers a query of the last five seconds, perhaps
+// once more: a query that was sent again may be answered again. A response
+// without a question matches without.
 func (m *matcher) response(e *Event, key transaction) bool {
 	question := m.question(e)
 	for q := m.pending[key]; q != nil; q = q.next {
 		if (len(question) == 0 || q.question == string(question)) && e.Time < q.deadline {
-			q.done = true
-			q.object = nil
-			m.open--
-			m.unlink(q)
+			if !q.answered {
+				q.answered, q.object = true, nil
+				m.open--
+			}
 			return true
 		}
 	}
@@ -156,9 +164,10 @@ func (m *matcher) unlink(q *pendingQuery) {
 func (m *matcher) expire(t int64, all bool, f func(*pendingQuery)) {
 	i := 0
 	for ; i < len(m.queue) && (all || m.queue[i].deadline < t); i++ {
-		if q := m.queue[i]; !q.done {
+		q := m.queue[i]
+		m.unlink(q)
+		if !q.answered {
 			m.open--
-			m.unlink(q)
 			f(q)
 		}
 		m.queue[i] = nil

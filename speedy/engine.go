@@ -28,6 +28,8 @@ type LossHandler interface {
 type Config struct {
 	Ports   []uint16
 	Streams packet.Config
+	// Records keeps the records of a message, which only some handlers look at.
+	Records bool
 	// Grace is how long reading goes on after the context is done, for a pipe
 	// whose writer got the same Ctrl-C and still flushes.
 	Grace time.Duration
@@ -67,6 +69,7 @@ func NewEngine(cfg Config, handlers ...Handler) *Engine {
 	e := &Engine{cfg: cfg, parser: packet.NewParser(cfg.Ports...)}
 	for _, h := range handlers {
 		w := &worker{handler: h}
+		w.msg.SkipRecords = !cfg.Records
 		w.streams = packet.NewStreams(cfg.Streams, w.payload)
 		if l, ok := h.(LossHandler); ok {
 			w.streams.Lost = l.Lost

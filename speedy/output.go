@@ -16,6 +16,7 @@ func Write(ctx context.Context, src capture.Source, w io.Writer, cfg Config, n i
 		out[i] = &output{enc: NewEncoder(fields, anon.Clone()), mark: n > 1}
 		handlers[i] = out[i]
 	}
+	cfg.Records = fields&(FieldAnswers|FieldAuthorities|FieldAdditionals) != 0
 	e := NewEngine(cfg, handlers...)
 	var merged []byte
 	err := e.Run(ctx, src, func() error {

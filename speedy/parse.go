@@ -27,7 +27,7 @@ const maxNesting = 64
 func (p *parser) object(b []byte, m *Message) (used int, ok bool) {
 	p.b, p.i = b, 0
 	p.wire = p.wire[:0]
-	m.Message = dns.Message{Questions: m.Questions[:0], Records: m.Records[:0]}
+	m.Message = dns.Message{Questions: m.Questions[:0]}
 	m.Time, m.Source, m.Dest = 0, netip.Addr{}, netip.Addr{}
 	m.SourcePort, m.DestPort, m.Size = 0, 0, 0
 	m.Transport, m.Has = UnknownTransport, 0
