@@ -18,7 +18,7 @@ type Config struct {
 }
 
 // DefaultConfig has files of an hour. At 2,000 packets per second, which a busy
-// name server sees, that is about 700 MiB before compression.
+// name server sees, that is about 800 MiB before compression.
 func DefaultConfig() Config {
 	return Config{Rotate: time.Hour, RotateSize: 1 << 30, Flush: time.Second}
 }

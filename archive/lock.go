@@ -42,5 +42,8 @@ func lockDir(dir string, log *slog.Logger) (*os.File, error) {
 }
 
 // unlock removes the lock before it gives it back, so that the directory holds
-// nothing but archive files.
-func unlock(f *os.File) error { return errors.Join(os.Remove(f.Name()), f.Close()) }
+// nothing but archive files. One that cannot be removed does no harm.
+func unlock(f *os.File) error {
+	os.Remove(f.Name())
+	return f.Close()
+}

@@ -168,37 +168,34 @@ type part struct {
 	err, skipped              uint64
 	covered                   int64 // nanoseconds, counting no time twice
 	until                     int64 // where covered ends
-	last                      map[string]*report.Window
+	last                      *kept
 }
 
-// add merges a window. Windows must come by time.
+// add merges a window. Windows must come by time, then server.
 func (p *part) add(k *kept) {
 	w := k.window()
 	if err := p.value.Merge(k.report); err != nil {
 		p.skipped++ // it merged when it came
 	}
-	if p.last == nil {
-		p.last, p.until = make(map[string]*report.Window), math.MinInt64
-	}
 	var told report.Window
-	if l := p.last[k.server]; l != nil && l.Start == w.Start && l.End == w.End {
-		told = *l // another report of the same window
+	if p.last != nil && p.last.server == k.server && p.last.span() == k.span() {
+		told = *p.last.window() // another report of the same window
 	}
 	p.messages += more(w.Messages, told.Messages)
 	p.malformed += more(w.Malformed, told.Malformed)
 	p.lost += more(w.Lost, told.Lost)
-	p.last[k.server] = w
 	p.err += w.Error
 	p.skipped += w.Skipped
 	if from := max(w.Start, p.until); from < w.End {
 		p.covered += w.End - from
 		p.until = w.End
 	}
+	p.last = k
 }
 
 func more(n, told uint64) uint64 { return n - min(n, told) }
 
-// appendTo appends the members that every part has, without braces.
+// appendTotals appends the members that every part has, without braces.
 func (p *part) appendTotals(dst []byte) []byte {
 	dst = appendMember(dst, "messages", p.messages)
 	dst = appendMember(append(dst, ','), "malformed", p.malformed)

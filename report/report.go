@@ -175,6 +175,9 @@ func Parse(line []byte) (*Report, error) {
 	if len(line) > MaxReport {
 		return nil, ErrTooBig
 	}
+	if !utf8.Valid(line) { // RFC 8259 §8.1; data are passed on as they came
+		return nil, errors.New("not a report: not UTF-8")
+	}
 	var in struct {
 		Type     string          `json:"type"`
 		ServerID string          `json:"serverId"`

@@ -105,7 +105,7 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 			return t, count, err
 		}
 		n, err = parseNode(r.State, 0)
-		if err == nil && !n.numbers() {
+		if err == nil && (n.isNum || !n.numbers()) {
 			err = errForm
 		}
 		return n, count, err
@@ -121,8 +121,14 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 		return nil, 0, errForm
 	}
 	if r.Shape == Rate {
+		if n.isNum {
+			return nil, 0, errForm
+		}
 		seconds := r.Window.Seconds()
 		for _, m := range n.members {
+			if m.members != nil {
+				return nil, 0, errForm
+			}
 			m.num = math.Round(m.num * seconds)
 		}
 	}
@@ -188,6 +194,27 @@ func parseNode(raw json.RawMessage, depth int) (*node, error) {
 	return nil, errForm
 }
 
+type kind int
+
+const (
+	null kind = iota
+	number
+	list
+	object
+)
+
+func (n *node) kind() kind {
+	switch {
+	case n.members != nil:
+		return object
+	case n.isList:
+		return list
+	case n.isNum:
+		return number
+	}
+	return null
+}
+
 // numbers reports whether n has numbers at its leaves and nothing else.
 func (n *node) numbers() bool {
 	for _, m := range n.members {
@@ -201,6 +228,8 @@ func (n *node) numbers() bool {
 // merge adds b to a, which becomes the owner of b's parts.
 func (v *Value) merge(a, b *node) {
 	switch {
+	case a.kind() != b.kind() && a.kind() != null && b.kind() != null:
+		v.skipped++ // reports of one type that disagree on its form
 	case b.members != nil:
 		if a.members == nil {
 			a.members = make(map[string]*node, len(b.members))

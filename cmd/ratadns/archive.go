@@ -3,14 +3,12 @@ package main
 import (
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"ratadns/archive"
 	"ratadns/capture"
 )
 
 type archiveCmd struct {
-	Read       captureNames  `short:"r" sep:"none" placeholder:"FILE" help:"Capture to keep, pcap or pcapng, plain or compressed; - is standard input. Repeatable."`
+	Read       []string      `short:"r" sep:"none" placeholder:"FILE" help:"Capture to keep, pcap or pcapng, plain or compressed; - is standard input. Repeatable."`
 	More       []string      `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
 	Dir        string        `placeholder:"DIR" help:"Directory of the archive; made if there is none."`
 	Rotate     time.Duration `default:"1h" placeholder:"LENGTH" help:"Length of capture time in one file, aligned to the epoch (default: ${default})."`
@@ -29,7 +27,7 @@ Examples:
 }
 
 func (c *archiveCmd) Run(e *env) error {
-	names, err := c.Read.with(c.More)
+	names, err := withMore(c.Read, c.More)
 	if err != nil {
 		return err
 	}
@@ -60,25 +58,10 @@ func (c *archiveCmd) Run(e *env) error {
 	return err
 }
 
-// captureNames are the values of -r. Kong takes a lone - for an option.
-type captureNames []string
-
-// Decode implements kong.MapperValue.
-func (n *captureNames) Decode(ctx *kong.DecodeContext) error {
-	name := "-"
-	if ctx.Scan.Peek().Value == name {
-		ctx.Scan.Pop()
-	} else if err := ctx.Scan.PopValueInto("file", &name); err != nil {
-		return err
-	}
-	*n = append(*n, name)
-	return nil
-}
-
-// with adds the names that a shell makes of -r *.pcap: only the first of them
-// belongs to the option.
-func (n captureNames) with(more []string) ([]string, error) {
-	names := append([]string(n), more...)
+// withMore adds the names that a shell makes of -r *.pcap: only the first of
+// them belongs to the option.
+func withMore(names, more []string) ([]string, error) {
+	names = append(names, more...)
 	if len(names) == 0 {
 		return nil, usagef("-r is missing: a capture, or - for standard input")
 	}

@@ -8,7 +8,8 @@ import (
 
 type monitorCmd struct {
 	Config string   `required:"" help:"Configuration file; see: ratadns config example." placeholder:"FILE"`
-	Read   []string `short:"r" help:"Capture to read, pcap or pcapng, plain or compressed; - is standard input, the default. Repeatable." placeholder:"FILE"`
+	Read   []string `short:"r" sep:"none" help:"Capture to read, pcap or pcapng, plain or compressed; - is standard input, the default. Repeatable." placeholder:"FILE"`
+	More   []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
 }
 
 func (monitorCmd) Help() string {
@@ -28,7 +29,7 @@ func (c *monitorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	src, grace, err := openCaptures(c.Read, e.log)
+	src, grace, err := openCaptures(append(c.Read, c.More...), e.log)
 	if err != nil {
 		return err
 	}

@@ -4,17 +4,15 @@ import (
 	"errors"
 	"os"
 
-	"github.com/alecthomas/kong"
-
 	"ratadns/archive"
 	"ratadns/capture"
 )
 
 type replayCmd struct {
-	Read  captureNames `short:"r" sep:"none" placeholder:"FILE" help:"Capture to play, pcap or pcapng, plain or compressed; - is standard input. Repeatable; several are merged by time."`
-	More  []string     `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
-	Speed string       `default:"1" placeholder:"N" help:"How many times as fast as recorded: a number, or max for without waiting (default: ${default})."`
-	Write captureName  `short:"w" placeholder:"FILE" help:"Where the packets go, as pcap with nanoseconds; - is standard output."`
+	Read  []string `short:"r" sep:"none" placeholder:"FILE" help:"Capture to play, pcap or pcapng, plain or compressed; - is standard input. Repeatable; several are merged by time."`
+	More  []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
+	Speed string   `default:"1" placeholder:"N" help:"How many times as fast as recorded: a number, or max for without waiting (default: ${default})."`
+	Write string   `short:"w" placeholder:"FILE" help:"Where the packets go, as pcap with nanoseconds; - is standard output."`
 }
 
 func (replayCmd) Help() string {
@@ -26,7 +24,7 @@ Examples:
 }
 
 func (c *replayCmd) Run(e *env) error {
-	names, err := c.Read.with(c.More)
+	names, err := withMore(c.Read, c.More)
 	if err != nil {
 		return err
 	}
@@ -39,7 +37,7 @@ func (c *replayCmd) Run(e *env) error {
 	}
 	out := e.rawStdout
 	if c.Write != "-" {
-		f, err := createApart(string(c.Write), names)
+		f, err := createApart(c.Write, names)
 		if err != nil {
 			return err
 		}
@@ -70,17 +68,4 @@ func createApart(path string, inputs []string) (*os.File, error) {
 		}
 	}
 	return os.Create(path)
-}
-
-// captureName is a file name that may be -, which kong takes for an option.
-type captureName string
-
-// Decode implements kong.MapperValue.
-func (n *captureName) Decode(ctx *kong.DecodeContext) error {
-	var one captureNames
-	if err := one.Decode(ctx); err != nil {
-		return err
-	}
-	*n = captureName(one[0])
-	return nil
 }

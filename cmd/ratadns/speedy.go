@@ -11,7 +11,8 @@ import (
 )
 
 type speedyCmd struct {
-	Read         []string `short:"r" help:"Capture to read, pcap or pcapng, plain or compressed; - is standard input, the default. Repeatable." placeholder:"FILE"`
+	Read         []string `short:"r" sep:"none" help:"Capture to read, pcap or pcapng, plain or compressed; - is standard input, the default. Repeatable." placeholder:"FILE"`
+	More         []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
 	Workers      int      `help:"Workers that share the flows; 0 is one for each core." default:"0" placeholder:"N"`
 	Fields       string   `help:"Members of a message: a list of source,dest,queries,answers,authorities,additionals,time,transport,ports,size,counts,edns, or seed, or all. Default: all but the three sections." placeholder:"LIST"`
 	Anonymize    string   `default:"hash" enum:"none,hash,prefix,truncate" help:"How addresses are written: ${enum}." placeholder:"METHOD"`
@@ -42,7 +43,7 @@ func (c *speedyCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	src, grace, err := openCaptures(c.Read, e.log)
+	src, grace, err := openCaptures(append(c.Read, c.More...), e.log)
 	if err != nil {
 		return err
 	}

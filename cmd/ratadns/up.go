@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"ratadns/bus"
+	"ratadns/capture"
+	"ratadns/capture/sample"
+	"ratadns/fievel"
+	"ratadns/jerry"
+	"ratadns/speedy"
+	"ratadns/web"
+)
+
+type upCmd struct {
+	Read         []string `short:"r" sep:"none" help:"Capture to play, pcap or pcapng, plain or compressed; - is standard input. Repeatable. Without one: the sample capture, as three servers, its times moved to now, round and round." placeholder:"FILE"`
+	More         []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
+	Speed        string   `default:"1" help:"How many times as fast as recorded: a number, or max for without waiting (default: ${default})." placeholder:"N"`
+	Listen       string   `help:"Address of the dashboard and the API (default: localhost:8053)." placeholder:"ADDR"`
+	Config       string   `help:"Configuration file: servers, window, reducers, anonymize, jerry. All reports go to the dashboard." placeholder:"FILE"`
+	Anonymize    string   `enum:",none,hash,prefix,truncate" default:"" help:"How addresses are shown: none, hash, prefix or truncate (default: hash)." placeholder:"METHOD"`
+	AnonymizeKey string   `help:"Key file; without one a key is made for this run." placeholder:"FILE"`
+}
+
+func (upCmd) Help() string {
+	return `Packets to dashboard in one process, with nothing else installed.
+
+Examples:
+    ratadns up
+    ratadns up -r attack.pcap.zst --speed 10`
+}
+
+// defaultListen is where the dashboard is unless told.
+const defaultListen = "localhost:8053"
+
+// upWindow is shorter than the default of the other commands: somebody watches.
+const upWindow = time.Second
+
+// upReducers are what the dashboard shows.
+var upReducers = []reducerConfig{
+	{Use: "QueriesPerSecond"}, {Use: "AnswersPerSecond"}, {Use: "PacketsPerSecond"},
+	{Use: "TopN"}, {Use: "TopNQ"}, {Use: "QueriesWithUnderscoredName"}, {Use: "PacketHasUnderscore"},
+	{Use: "AlonePackets"}, {Use: "MalformedMessages"},
+}
+
+func (c *upCmd) Run(e *env) error {
+	cfg, speed, err := c.settings()
+	if err != nil {
+		return err
+	}
+	anon, err := cfg.anonymizer(e.log)
+	if err != nil {
+		return err
+	}
+	src, err := c.source(e, speed)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	l, err := net.Listen("tcp", cfg.Jerry.Listen)
+	if err != nil {
+		return hinted{fmt.Errorf("--listen: %w", err), "choose another address with --listen localhost:PORT"}
+	}
+	j := jerry.New(cfg.Jerry, e.log)
+	f, err := upFievel(cfg, j, anon, e)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "dashboard on %s\n", dashboardURL(cfg.Jerry.Listen, l.Addr()))
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		served <- j.Serve(ctx, l, web.Handler())
+		cancel()
+	}()
+	err = c.chain(ctx, e, src, f)
+	if err == nil && e.ctx.Err() == nil && ctx.Err() == nil {
+		e.log.Info("the capture has ended; the dashboard stays, Ctrl-C ends it")
+		<-ctx.Done()
+	}
+	cancel()
+	return errors.Join(err, <-served)
+}
+
+// chain runs the packets through Speedy and Fievel.
+func (c *upCmd) chain(ctx context.Context, e *env, src capture.Source, f *fievel.Fievel) error {
+	engine := speedy.NewEngine(speedy.DefaultConfig(), f)
+	err := errors.Join(engine.Run(ctx, src, f.Err), f.Close())
+	logStats(e.log, engine.Stats())
+	logFievel(e.log, f)
+	return err
+}
+
+// settings are the configuration file's, flags over it.
+func (c *upCmd) settings() (cfg *config, speed float64, err error) {
+	names := append(c.Read, c.More...)
+	c.Read = names
+	if speed, err = capture.ParseSpeed(c.Speed); err != nil {
+		return nil, 0, usagef("--speed %q: %w", c.Speed, err)
+	}
+	if speed == 0 && len(names) == 0 {
+		return nil, 0, usagef("--speed max: the sample capture goes round for ever; name a capture with -r")
+	}
+	cfg = newConfig()
+	cfg.Jerry.Listen = defaultListen
+	if c.Config != "" {
+		if cfg, err = loadConfig(c.Config); err != nil {
+			return nil, 0, err
+		}
+	} else {
+		window := upWindow
+		cfg.Window.Duration = &window
+	}
+	if len(cfg.Reducers) == 0 {
+		cfg.Reducers = upReducers
+	}
+	if len(names) == 0 && len(cfg.Servers) == 0 {
+		cfg.Servers = make(map[string][]string)
+		for _, s := range sample.Servers {
+			cfg.Servers[s.Name] = s.Addresses
+		}
+	}
+	if c.Listen != "" {
+		cfg.Jerry.Listen = c.Listen
+	}
+	if err := cfg.Jerry.Validate(); err != nil {
+		return nil, 0, usagef("--listen: %w", err)
+	}
+	if c.Anonymize != "" {
+		cfg.Anonymize.Method = c.Anonymize
+	}
+	if c.AnonymizeKey != "" {
+		cfg.Anonymize.Key = c.AnonymizeKey
+	}
+	return cfg, speed, nil
+}
+
+// source is what -r names, at its pace, or the sample capture for ever.
+func (c *upCmd) source(e *env, speed float64) (capture.Source, error) {
+	if len(c.Read) == 0 {
+		open := func() (capture.Source, error) {
+			return capture.NewReader("sample", bytes.NewReader(sample.Pcap), e.log)
+		}
+		return capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1), nil
+	}
+	src, err := capture.Open(c.Read, e.log)
+	if err != nil || speed == 0 {
+		return src, err
+	}
+	return capture.Pace(e.ctx, src, speed), nil
+}
+
+// upFievel sends every report to j.
+func upFievel(cfg *config, j *jerry.Jerry, anon *speedy.Anonymizer, e *env) (*fievel.Fievel, error) {
+	fc, err := cfg.fievel()
+	if err != nil {
+		return nil, err
+	}
+	var reducers []fievel.Reducer
+	for i := range cfg.Reducers {
+		r := newReducer(cfg, &cfg.Reducers[i], bus.Func(j.Ingest))
+		r.Seed = false // Jerry needs the windows
+		reducers = append(reducers, r)
+	}
+	return fievel.New(fc, reducers, anon, e.log), nil
+}
+
+// dashboardURL is the address as people type it.
+func dashboardURL(listen string, actual net.Addr) string {
+	host, _, _ := net.SplitHostPort(listen)
+	_, port, _ := net.SplitHostPort(actual.String())
+	if host == "" || host == "0.0.0.0" || host == "::" {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
