@@ -37,15 +37,15 @@ func DefaultConfig() Config {
 // Validate names the first setting that cannot work.
 func (c Config) Validate() error {
 	if _, port, err := net.SplitHostPort(c.Listen); err != nil {
-		return fmt.Errorf("jerry.listen must be like 127.0.0.1:8053, got %q", c.Listen)
+		return fmt.Errorf("listen must be like 127.0.0.1:8053, got %q", c.Listen)
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("jerry.listen: port must be 0 to 65535, got %q", port)
+		return fmt.Errorf("listen: port must be 0 to 65535, got %q", port)
 	}
 	if c.Keep <= 0 {
-		return fmt.Errorf("jerry.keep must be positive, got %s", c.Keep)
+		return fmt.Errorf("keep must be positive, got %s", c.Keep)
 	}
 	if c.MaxBytes < report.MaxReport {
-		return fmt.Errorf("jerry.max_bytes must be at least %s, got %s", Octets(report.MaxReport), c.MaxBytes)
+		return fmt.Errorf("max_bytes must be at least %s, got %s", Octets(report.MaxReport), c.MaxBytes)
 	}
 	return nil
 }

@@ -18,12 +18,13 @@ type Payload struct {
 type Config struct {
 	MaxFlows   int   // directions of TCP connections held at once
 	MaxWaiting int   // octets of one direction that wait for a hole to fill
+	MaxHeld    int   // octets of all directions that wait or are of messages not complete
 	IdleNS     int64 // a direction silent for so long, in capture time, is given up
 }
 
 // DefaultConfig holds flows in at most some 100 MiB, and usually a hundredth.
 func DefaultConfig() Config {
-	return Config{MaxFlows: 100_000, MaxWaiting: 64 << 10, IdleNS: 60e9}
+	return Config{MaxFlows: 100_000, MaxWaiting: 64 << 10, MaxHeld: 64 << 20, IdleNS: 60e9}
 }
 
 // StreamStats counts what Streams got: Segments is the sum of Used, NotDNS and
@@ -43,11 +44,13 @@ type Streams struct {
 	Lost  func(source, dest netip.Addr)
 	cfg   Config
 	flows map[flow]*stream
-	arena []byte // messages put together from several segments
-	now   int64
-	swept int64
-	emit  func(*Payload)
-	out   Payload
+	// The flows in the order of their last segments, so that the quietest goes first.
+	oldest, newest *stream
+	held           int    // octets of all streams
+	arena          []byte // messages put together from several segments
+	now            int64
+	emit           func(*Payload)
+	out            Payload
 }
 
 // NewStreams returns Streams that hand each message to emit, which must not
@@ -64,11 +67,18 @@ type flow struct {
 
 // A stream is one direction of a TCP connection, read in order.
 type stream struct {
-	next    uint32 // sequence number of the octet wanted next
-	buf     []byte // a length and a message, not complete yet
-	waiting []piece
-	held    int // octets in waiting
-	last    int64
+	key          flow
+	older, newer *stream
+	first        uint32 // sequence number of the first octet
+	next         uint32 // and of the octet wanted next
+	closed       bool   // it had its FIN; what comes now was sent again
+	astray       bool   // where the next message begins is not known
+	buf          []byte // a length and the beginning of its message
+	gone         int    // octets of that message behind buf that the capture cut off
+	waiting      []piece
+	wait         int // octets in waiting
+	held         int // octets as counted in Streams.held
+	last         int64
 }
 
 // A piece waits for the hole before it to be filled.
@@ -78,6 +88,9 @@ type piece struct {
 	cut  int // octets that the capture cut off
 	fin  bool
 }
+
+// cost is what a piece takes, its bookkeeping included.
+func (p *piece) cost() int { return len(p.data) + 64 }
 
 // minMessage is the shortest DNS message: its header.
 const minMessage = 12
@@ -115,36 +128,37 @@ func (t *Streams) tcp(s *Segment) {
 	// Whether a stream is too old is decided by its own packets, below, so that
 	// it does not depend on what else this worker sees; sweeping, which frees
 	// memory, waits long enough never to decide it earlier.
-	if t.now-t.swept > t.cfg.IdleNS {
-		t.sweep(t.now - 2*t.cfg.IdleNS)
+	for t.oldest != nil && t.oldest.last < t.now-2*t.cfg.IdleNS {
+		t.drop(t.oldest)
 	}
 	key := flow{s.Source, s.Dest, s.SourcePort, s.DestPort}
+	syn, fin, seq := s.Flags&flagSYN != 0, s.Flags&flagFIN != 0, s.Seq
+	if syn {
+		seq++
+	}
 	st := t.flows[key]
-	if st != nil && s.Time-st.last > t.cfg.IdleNS {
-		t.drop(key, st)
+	if st != nil && (s.Time-st.last > t.cfg.IdleNS || st.reused(s, seq)) {
+		t.drop(st)
 		st = nil
 	}
-	seq := s.Seq
 	switch {
-	case s.Flags&flagSYN != 0:
-		if st != nil {
-			t.drop(key, st) // the port is used again
-		}
-		seq++
-		st = t.open(key, seq)
+	case st != nil && st.closed:
+		t.Stats.Used++ // sent again
+		return
 	case s.Flags&flagRST != 0:
 		if st != nil {
-			t.drop(key, st)
+			t.drop(st)
 		}
 		t.Stats.Used++
 		return
-	case len(s.Payload) == 0 && s.Flags&flagFIN == 0 || st == nil && len(s.Payload) == 0:
-		t.Stats.Used++ // an acknowledgement
+	case s.Size == 0 && !syn && !fin, // an acknowledgement
+		s.Size <= 1 && !syn && st == nil: // or a keep-alive's octet (RFC 1122 §4.2.3.6)
+		t.Stats.Used++
 		return
 	case st == nil:
-		// The capture begins inside the connection. Messages mostly begin
-		// with a segment, so this one is tried as the beginning of one.
-		if !plausible(s.Payload) {
+		// Where the capture begins inside the connection, messages mostly
+		// begin with a segment, so this one is tried as the beginning of one.
+		if !syn && !plausible(s.Payload) {
 			t.Stats.Lost++
 			t.tell(1, s.Source, s.Dest)
 			return
@@ -152,14 +166,40 @@ func (t *Streams) tcp(s *Segment) {
 		st = t.open(key, seq)
 	}
 	st.last = s.Time
-	p := piece{seq: seq, data: s.Payload, cut: s.Size - len(s.Payload), fin: s.Flags&flagFIN != 0}
+	t.unlink(st)
+	t.link(st)
+	p := piece{seq: seq, data: s.Payload, cut: s.Size - len(s.Payload), fin: fin}
 	if int32(seq-st.next) > 0 {
-		t.wait(s, key, st, p)
-		return
+		fin = t.wait(s, st, p)
+	} else {
+		fin = t.read(s, st, p)
+		fin = t.readWaiting(s, st) || fin
 	}
-	t.Stats.Used++
-	if t.read(s, st, p) || t.readWaiting(s, st) {
-		t.drop(key, st)
+	if fin {
+		t.giveUp(st)
+		st.closed = true
+		st.next++ // the FIN has a number too
+	}
+	t.account(st)
+}
+
+// reused reports whether s belongs to another connection than st, with the
+// same addresses and ports. seq is the number of its first octet.
+func (st *stream) reused(s *Segment, seq uint32) bool {
+	if s.Flags&flagSYN != 0 {
+		// With the number that st began with, it was sent again or came late.
+		return st.closed || seq != st.first
+	}
+	return st.closed && int32(seq+uint32(s.Size)-st.next) > 0
+}
+
+// account brings held up to date, and keeps it below its limit.
+func (t *Streams) account(st *stream) {
+	n := st.wait + cap(st.buf)
+	t.held += n - st.held
+	st.held = n
+	for t.held > t.cfg.MaxHeld && t.oldest != nil {
+		t.drop(t.oldest)
 	}
 }
 
@@ -174,62 +214,90 @@ func (t *Streams) tell(n uint64, source, dest netip.Addr) {
 
 // plausible reports whether b may begin with a message's length and header.
 func plausible(b []byte) bool {
-	if len(b) < 2 {
+	if len(b) < 2 || binary.BigEndian.Uint16(b) < minMessage {
 		return false
 	}
-	n := int(binary.BigEndian.Uint16(b))
-	// A header's counts beyond this do not occur in messages that fit.
-	return n >= minMessage && (len(b) < 6+2 || binary.BigEndian.Uint16(b[6:]) <= 1)
+	if len(b) < 2+8 {
+		return true
+	}
+	// One question; none in the messages of a zone transfer after the first
+	// (RFC 5936 §2.2.1), which have answers.
+	switch binary.BigEndian.Uint16(b[2+4:]) {
+	case 0:
+		return b[2+2]&0x80 != 0 && binary.BigEndian.Uint16(b[2+6:]) > 0
+	case 1:
+		return true
+	}
+	return false
 }
 
-func (t *Streams) open(key flow, next uint32) *stream {
-	if len(t.flows) >= t.cfg.MaxFlows {
-		t.evict()
+func (t *Streams) open(key flow, first uint32) *stream {
+	if len(t.flows) >= t.cfg.MaxFlows && t.oldest != nil {
+		t.drop(t.oldest)
 	}
-	st := &stream{next: next}
+	st := &stream{key: key, first: first, next: first}
 	t.flows[key] = st
+	t.link(st)
 	return st
 }
 
-// wait keeps a piece until the hole before it is filled. When too much waits,
-// the hole is taken for lost and reading goes on behind it.
-func (t *Streams) wait(s *Segment, key flow, st *stream, p piece) {
-	p.data = slices.Clone(p.data)
-	i, _ := slices.BinarySearchFunc(st.waiting, p, func(a, b piece) int { return int(int32(a.seq - b.seq)) })
-	st.waiting = slices.Insert(st.waiting, i, p)
-	// A piece costs its bookkeeping as well.
-	if st.held += len(p.data) + 64; st.held <= t.cfg.MaxWaiting {
-		return
+// link puts st behind all others.
+func (t *Streams) link(st *stream) {
+	if st.older, st.newer = t.newest, nil; st.older != nil {
+		st.older.newer = st
+	} else {
+		t.oldest = st
 	}
-	t.Stats.Incomplete++
-	t.tell(1, s.Source, s.Dest)
-	st.buf = st.buf[:0]
-	for len(st.waiting) > 0 && !plausible(st.waiting[0].data) {
-		st.held -= len(st.waiting[0].data) + 64
-		st.waiting = st.waiting[1:]
-		t.Stats.Lost++
-		t.tell(1, s.Source, s.Dest)
+	t.newest = st
+}
+
+func (t *Streams) unlink(st *stream) {
+	if st.older != nil {
+		st.older.newer = st.newer
+	} else {
+		t.oldest = st.newer
 	}
-	if len(st.waiting) > 0 {
-		st.next = st.waiting[0].seq
-		if t.readWaiting(s, st) {
-			t.drop(key, st)
-		}
+	if st.newer != nil {
+		st.newer.older = st.older
+	} else {
+		t.newest = st.older
 	}
 }
 
-// readWaiting reads the pieces that have become next.
-func (t *Streams) readWaiting(s *Segment, st *stream) (fin bool) {
-	for len(st.waiting) > 0 && int32(st.waiting[0].seq-st.next) <= 0 {
-		p := st.waiting[0]
-		st.waiting = st.waiting[1:]
-		st.held -= len(p.data) + 64
-		t.Stats.Used++
-		if t.read(s, st, p) {
-			return true
-		}
+// wait keeps a piece until the hole before it is filled. When too much waits,
+// the hole is taken for lost and reading goes on behind it. It reports whether
+// the stream ends here.
+func (t *Streams) wait(s *Segment, st *stream, p piece) (fin bool) {
+	p.data = slices.Clone(p.data)
+	i, _ := slices.BinarySearchFunc(st.waiting, p, func(a, b piece) int { return int(int32(a.seq - b.seq)) })
+	st.waiting = slices.Insert(st.waiting, i, p)
+	if st.wait += p.cost(); st.wait <= t.cfg.MaxWaiting {
+		return false
 	}
-	return false
+	t.stray(st)
+	st.next = st.waiting[0].seq
+	return t.readWaiting(s, st)
+}
+
+// stray says that octets of the stream will never come, a length among them.
+func (t *Streams) stray(st *stream) {
+	t.Stats.Incomplete++
+	t.tell(1, st.key.source, st.key.dest)
+	st.buf, st.gone, st.astray = st.buf[:0], 0, true
+}
+
+// readWaiting reads the pieces that have become next. It reports whether the
+// stream ends here.
+func (t *Streams) readWaiting(s *Segment, st *stream) (fin bool) {
+	n := 0
+	for n < len(st.waiting) && int32(st.waiting[n].seq-st.next) <= 0 {
+		p := st.waiting[n]
+		n++
+		st.wait -= p.cost()
+		fin = t.read(s, st, p) || fin
+	}
+	st.waiting = slices.Delete(st.waiting, 0, n)
+	return fin
 }
 
 // read takes the octets of p that are new, in order, and emits the messages
@@ -237,53 +305,86 @@ func (t *Streams) readWaiting(s *Segment, st *stream) (fin bool) {
 func (t *Streams) read(s *Segment, st *stream, p piece) (fin bool) {
 	if old := int(int32(st.next - p.seq)); old > 0 { // sent again
 		if old > len(p.data)+p.cut {
+			t.Stats.Used++
 			return false
 		}
 		k := min(old, len(p.data))
 		p.data, p.cut = p.data[k:], p.cut-(old-k)
 	}
 	st.next += uint32(len(p.data) + p.cut)
-	b := p.data
+	if st.astray && len(p.data)+p.cut > 0 {
+		if !plausible(p.data) {
+			t.Stats.Lost++
+			t.tell(1, s.Source, s.Dest)
+			return p.fin
+		}
+		st.astray = false
+	}
+	t.Stats.Used++
+	t.readOctets(s, st, p.data)
+	t.readCut(s, st, p.cut)
+	return p.fin
+}
+
+func (t *Streams) readOctets(s *Segment, st *stream, b []byte) {
 	for len(b) > 0 {
 		if len(st.buf) == 0 && len(b) >= 2 {
 			// The usual case: whole messages in one segment.
-			n := int(binary.BigEndian.Uint16(b))
-			if n+2 <= len(b) {
-				t.framed(s, b[2:2+n], n)
-				b = b[2+n:]
+			if n := 2 + int(binary.BigEndian.Uint16(b)); n <= len(b) {
+				t.framed(s, b[2:n], n-2)
+				b = b[n:]
 				continue
 			}
-			if n+2 <= len(b)+p.cut {
-				t.framed(s, b[2:], n)
-				break
-			}
 		}
-		want := 2
-		if len(st.buf) >= 2 {
-			want = 2 + int(binary.BigEndian.Uint16(st.buf))
+		k := min(st.wanted(), len(b))
+		if st.gone > 0 {
+			st.gone += k // of no use behind a gap
+		} else {
+			st.buf = append(st.buf, b[:k]...)
 		}
-		k := min(want-len(st.buf), len(b))
-		st.buf = append(st.buf, b[:k]...)
 		b = b[k:]
-		if want > 2 && len(st.buf) == want {
-			t.framed(s, t.keep(st.buf[2:]), want-2)
-			st.buf = st.buf[:0]
-		} else if want == 2 && len(st.buf) == 2 && binary.BigEndian.Uint16(st.buf) == 0 {
-			st.buf = st.buf[:0]
-		}
+		t.complete(s, st)
 	}
-	if p.cut > 0 && len(st.buf) > 0 {
-		t.Stats.Incomplete++
-		t.tell(1, s.Source, s.Dest)
-		st.buf = st.buf[:0]
+}
+
+// readCut goes on over n octets that the capture cut off.
+func (t *Streams) readCut(s *Segment, st *stream, n int) {
+	for n > 0 && len(st.buf) >= 2 {
+		k := min(st.wanted(), n)
+		st.gone += k
+		n -= k
+		t.complete(s, st)
 	}
-	return p.fin
+	if n > 0 {
+		t.stray(st)
+	}
+}
+
+// wanted is how many octets the length wants, or the message behind it.
+func (st *stream) wanted() int {
+	if len(st.buf) < 2 {
+		return 2 - len(st.buf)
+	}
+	return 2 + int(binary.BigEndian.Uint16(st.buf)) - len(st.buf) - st.gone
+}
+
+// complete emits the message in buf when no octet of it is wanted any more.
+func (t *Streams) complete(s *Segment, st *stream) {
+	if len(st.buf) < 2 || st.wanted() > 0 {
+		return
+	}
+	t.framed(s, t.keep(st.buf[2:]), len(st.buf)-2+st.gone)
+	st.buf, st.gone = st.buf[:0], 0
 }
 
 // framed takes what stood behind a length; shorter than a header is not DNS.
 func (t *Streams) framed(s *Segment, data []byte, size int) {
-	if len(data) >= minMessage {
+	switch {
+	case len(data) >= minMessage:
 		t.message(s, data, size)
+	case size >= minMessage: // the capture has too little of it
+		t.Stats.Incomplete++
+		t.tell(1, s.Source, s.Dest)
 	}
 }
 
@@ -294,51 +395,30 @@ func (t *Streams) keep(b []byte) []byte {
 	return t.arena[n:len(t.arena):len(t.arena)]
 }
 
-// drop forgets a stream and counts what it still held.
-func (t *Streams) drop(key flow, st *stream) {
+// giveUp counts what a stream still holds, and empties it.
+func (t *Streams) giveUp(st *stream) {
 	lost := uint64(len(st.waiting))
 	t.Stats.Lost += lost
 	if len(st.buf) > 0 {
 		t.Stats.Incomplete++
 		lost++
 	}
-	t.tell(lost, key.source, key.dest)
-	delete(t.flows, key)
+	t.tell(lost, st.key.source, st.key.dest)
+	st.buf, st.gone, st.waiting, st.wait = nil, 0, nil, 0
 }
 
-// sweep drops the streams that were silent since before.
-func (t *Streams) sweep(before int64) {
-	t.swept = t.now
-	for k, st := range t.flows {
-		if st.last < before {
-			t.drop(k, st)
-		}
-	}
-}
-
-// evict makes room when the table is full: the quietest of a few streams goes.
-func (t *Streams) evict() {
-	var key flow
-	var oldest *stream
-	n := 0
-	for k, st := range t.flows {
-		if oldest == nil || st.last < oldest.last {
-			key, oldest = k, st
-		}
-		// Eight at random come near the oldest eighth of the table.
-		if n++; n == 8 {
-			break
-		}
-	}
-	if oldest != nil {
-		t.drop(key, oldest)
-	}
+// drop forgets a stream.
+func (t *Streams) drop(st *stream) {
+	t.giveUp(st)
+	t.held -= st.held
+	t.unlink(st)
+	delete(t.flows, st.key)
 }
 
 // Close gives up what is not complete at the end of the capture.
 func (t *Streams) Close() {
-	for k, st := range t.flows {
-		t.drop(k, st)
+	for t.oldest != nil {
+		t.drop(t.oldest)
 	}
 }
 

@@ -17,6 +17,10 @@ const responseTimeout = int64(5e9)
 // three times as many again.
 const maxPending = 100_000
 
+// maxHeld bounds the octets of the queries that wait, as they would be listed:
+// twice what a hundred thousand usual ones take. Those beyond are counted only.
+const maxHeld = 64 << 20
+
 // maxChain bounds the questions that wait under one transaction: more than one
 // with equal id and ports is an accident or an attack.
 const maxChain = 8
@@ -35,7 +39,7 @@ type pendingQuery struct {
 	key      transaction
 	question string // lower-cased name, type and class
 	deadline int64
-	object   []byte
+	object   []byte // nil when it did not fit, and when it is answered
 	answered bool
 	next     *pendingQuery
 }
@@ -45,6 +49,7 @@ type matcher struct {
 	pending map[transaction]*pendingQuery // the newest of each key; older ones hang on next
 	queue   []*pendingQuery               // by deadline
 	open    int                           // of queue, those without a response
+	held    int                           // octets of their objects
 	lost    uint64                        // forgotten because too many waited
 	text    []byte
 }
@@ -94,7 +99,11 @@ func (m *matcher) query(e *Event, key transaction) {
 	question := m.question(e)
 	chain := 0
 	for q := m.pending[key]; q != nil; q = q.next {
-		if q.question == string(question) && e.Time < q.deadline {
+		if e.Time >= q.deadline {
+			m.unlink(q) // nothing answers it any more; the queue has it
+			continue
+		}
+		if q.question == string(question) {
 			return
 		}
 		chain++
@@ -112,8 +121,11 @@ func (m *matcher) query(e *Event, key transaction) {
 		})
 	}
 	q := &pendingQuery{
-		key: key, question: string(question), deadline: e.Time + responseTimeout,
-		object: append([]byte(nil), e.Object()...), next: m.pending[key],
+		key: key, question: string(question), deadline: e.Time + responseTimeout, next: m.pending[key],
+	}
+	if object := e.Object(); m.held+len(object) <= maxHeld {
+		q.object = slices.Clone(object)
+		m.held += len(object)
 	}
 	m.pending[key] = q
 	m.open++
@@ -132,8 +144,9 @@ func (m *matcher) response(e *Event, key transaction) bool {
 	for q := m.pending[key]; q != nil; q = q.next {
 		if (len(question) == 0 || q.question == string(question)) && e.Time < q.deadline {
 			if !q.answered {
-				q.answered, q.object = true, nil
 				m.open--
+				m.held -= len(q.object)
+				q.answered, q.object = true, nil
 			}
 			return true
 		}
@@ -168,6 +181,7 @@ func (m *matcher) expire(t int64, all bool, f func(*pendingQuery)) {
 		m.unlink(q)
 		if !q.answered {
 			m.open--
+			m.held -= len(q.object)
 			f(q)
 		}
 		m.queue[i] = nil
@@ -179,7 +193,9 @@ func (m *matcher) expire(t int64, all bool, f func(*pendingQuery)) {
 func (a *alone) Report(r *report.Report, final bool) {
 	a.m.expire(r.Window.End, final, func(q *pendingQuery) {
 		a.nq++
-		if a.budget.take(&a.queries, len(q.object)) {
+		if q.object == nil {
+			a.budget.skipped++
+		} else if a.budget.take(&a.queries, len(q.object)) {
 			a.queries.b = append(a.queries.b, q.object...)
 		}
 	})

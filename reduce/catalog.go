@@ -12,8 +12,8 @@ var Catalog = []Entry{
 	{Name: "TopN", Doc: "the n QNAMEs of most messages", Of: Messages, Takes: top, New: nameTop},
 	{Name: "TopNPP", Doc: "another name for TopN", Of: Messages, Takes: top, New: nameTop},
 	{Name: "TopNQ", Doc: "the n QNAMEs of most queries", Of: Queries, Takes: top, New: nameTop},
-	{Name: "QueriesWithUnderscoredName", Doc: "queries for names with an underscore where host and zone names have none, with who sent them", Of: Queries, Where: (*Event).hasQuestion, Takes: underscored, New: newUnderscoredNames},
-	{Name: "PacketHasUnderscore", Doc: "the same by client", Of: Queries, Where: (*Event).hasQuestion, Takes: underscored, New: newUnderscoredClients},
+	{Name: "QueriesWithUnderscoredName", Doc: "queries for names with an underscore where host and zone names have none, with who sent them", Of: Queries, Takes: underscored, New: newUnderscoredNames},
+	{Name: "PacketHasUnderscore", Doc: "the same by client", Of: Queries, Takes: underscored, New: newUnderscoredClients},
 	{Name: "PacketSummary", Doc: "names asked, by client, then by QTYPE", Of: Queries, Takes: lists, New: newSummary},
 	{Name: "QueriesSummary", Doc: "PacketSummary as a list, the busiest client first", Of: Queries, Takes: lists, New: newSummaryList},
 	{Name: "AlonePackets", Doc: "queries without a response and responses without a query", Of: Messages, Takes: []string{"samples", "max_keys"}, New: newAlone},
@@ -34,5 +34,3 @@ var (
 )
 
 func (e *Event) malformed() bool { return e.Malformed != 0 }
-
-func (e *Event) hasQuestion() bool { return len(e.Questions) > 0 }

@@ -152,8 +152,12 @@ func appendPairs(dst []byte, rows []row) []byte {
 	return append(dst, ']')
 }
 
-// appendState appends what merging needs of a table whose data were cut.
+// appendState appends what merging needs of a table whose data were cut. Two
+// of its keys may have to tell what it leaves out itself.
 func appendState(dst []byte, rows []row) []byte {
-	n := min(len(rows), report.MaxState)
+	n := len(rows)
+	if n > report.MaxState {
+		n = report.MaxState - 2
+	}
 	return appendTable(dst, rows[:n], rows[n:])
 }

@@ -26,14 +26,22 @@ type budget struct {
 // take reports whether l may have one more item of that many octets, and makes
 // room; the caller appends it to l.b. What does not fit is counted.
 func (b *budget) take(l *items, octets int) bool {
-	if l.n >= b.samples || b.octets+octets > maxData {
+	if l.n >= b.samples || !b.room(octets+1) {
 		b.skipped++
 		return false
 	}
-	b.octets += octets + 1
 	if l.n++; l.n > 1 {
 		l.b = append(l.b, ',')
 	}
+	return true
+}
+
+// room takes that many octets, if they are left.
+func (b *budget) room(octets int) bool {
+	if b.octets+octets > maxData {
+		return false
+	}
+	b.octets += octets
 	return true
 }
 
@@ -81,6 +89,7 @@ type underscoredQueries struct {
 	byClient bool
 	budget   budget
 	lists    map[string]*underscoredList
+	keyless  uint64
 	item     []byte
 	data     []byte
 }
@@ -105,7 +114,12 @@ func newUnderscored(p Params, byClient bool) func() Reducer {
 }
 
 func (u *underscoredQueries) Add(e *Event) {
-	if !slices.Contains(u.types, e.Question().Qtype) || !e.underscored() {
+	q := e.Question()
+	if q == nil {
+		u.keyless++
+		return
+	}
+	if !slices.Contains(u.types, q.Qtype) || !e.underscored() {
 		return
 	}
 	key := e.Qname()
@@ -114,13 +128,13 @@ func (u *underscoredQueries) Add(e *Event) {
 	}
 	l := u.lists[string(key)]
 	if l == nil {
-		if len(u.lists) >= u.budget.keys {
+		// JSON escapes the backslashes of a presentation form once more.
+		if len(u.lists) >= u.budget.keys || !u.budget.room(2*len(key)+32) {
 			u.budget.skipped++
 			return
 		}
 		l = new(underscoredList)
 		u.lists[string(key)] = l
-		u.budget.octets += len(key) + 32
 	}
 	l.count++
 	if u.byClient {
@@ -157,11 +171,13 @@ func (u *underscoredQueries) Report(r *report.Report, final bool) {
 	u.data = append(u.data, '}')
 	r.Data, r.Shape = u.data, report.ListOf
 	r.Window.Skipped += u.budget.skipped
+	r.Window.Keyless += u.keyless
 }
 
 func (u *underscoredQueries) Reset() {
 	u.budget.reset()
 	clear(u.lists)
+	u.keyless = 0
 }
 
 // summary lists the names each client asked, by QTYPE, in order of arrival.
@@ -200,13 +216,12 @@ func (s *summary) Add(e *Event) {
 	key := e.ClientText()
 	c := s.clients[string(key)]
 	if c == nil {
-		if len(s.clients) >= s.budget.keys {
+		if len(s.clients) >= s.budget.keys || !s.budget.room(len(key)+32) {
 			s.budget.skipped++
 			return
 		}
 		c = &asked{types: make(map[uint16]*items)}
 		s.clients[string(key)] = c
-		s.budget.octets += len(key) + 32
 	}
 	c.queries++
 	if c.n >= s.budget.samples { // bounded by client, not by type
@@ -215,9 +230,12 @@ func (s *summary) Add(e *Event) {
 	}
 	l := c.types[q.Qtype]
 	if l == nil {
+		if !s.budget.room(16) {
+			s.budget.skipped++
+			return
+		}
 		l = new(items)
 		c.types[q.Qtype] = l
-		s.budget.octets += 16
 	}
 	s.item = report.AppendString(s.item[:0], string(e.Asked()))
 	if s.budget.take(l, len(s.item)) {

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// liveScript replays a capture onto one end of a veth pair and watches the
+// other, in a network namespace of its own that ends with it. Its arguments
+// are the program, the capture and Fievel's configuration.
+const liveScript = `
+set -eu
+ratadns=$1 pcap=$2 config=$3
+ip link add in type veth peer name out
+# Without IPv6 addresses of their own the ends stay silent.
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
+ip link set in up
+ip link set out up
+mkfifo packets
+tcpdump -i out -U -B 16384 -w packets port 53 2>tcpdump.log &
+tcpdump=$!
+"$ratadns" speedy <packets 2>speedy.log | "$ratadns" fievel --config "$config" >reports.jsonl 2>fievel.log &
+chain=$!
+until grep -q 'listening on' tcpdump.log; do
+	kill -0 $tcpdump
+	sleep 0.1
+done
+tcpreplay -q -i in --multiplier=10 "$pcap" >tcpreplay.log 2>&1
+# All packets have passed when tcpreplay ends; tcpdump still reads the ring.
+sleep 1
+kill -INT $tcpdump
+wait $tcpdump
+wait $chain
+`
+
+// TestLive replays the sample capture with tcpreplay, ten times as fast, onto a
+// veth pair with tcpdump, Speedy and Fievel at its other end: the counts are
+// those of the file.
+func TestLive(t *testing.T) {
+	require(t, "tcpdump", "tcpreplay", "ip", "unshare")
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	ratadns, pcap, dir := self(t), samplePcap(t), t.TempDir()
+	args := []string{"--net", "--", "sh", "-c", liveScript, "sh", ratadns, pcap, stdoutConfig(t)}
+	if os.Getuid() != 0 { // a namespace of one's own needs a user of one's own
+		args = append([]string{"--user", "--map-root-user"}, args...)
+	}
+	cmd := exec.Command("unshare", args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		logs, _ := exec.Command("sh", "-c", "tail -n 5 "+dir+"/*.log").CombinedOutput()
+		t.Fatalf("%v\n%s%s", err, out, logs)
+	}
+
+	// The same capture from the file; port 53 is all that tcpdump let through.
+	filtered := exec.Command("sh", "-c", `tcpdump -r "$1" -w - port 53 2>/dev/null | "$2" monitor --config "$3"`,
+		"sh", pcap, ratadns, stdoutConfig(t))
+	file, err := filtered.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, err := os.ReadFile(dir + "/reports.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, got := totals(t, file), totals(t, live)
+	if want.Messages < 40_000 {
+		t.Fatalf("only %d messages in the file", want.Messages)
+	}
+	if got != want {
+		log, _ := os.ReadFile(dir + "/tcpdump.log")
+		t.Errorf("live %+v, file %+v\n%s", got, want, log)
+	}
+	log, err := os.ReadFile(dir + "/speedy.log")
+	if err != nil || !strings.Contains(string(log), "msg=messages") {
+		t.Errorf("speedy did not end in order: %v\n%s", err, log)
+	}
+}
+
+type total struct{ Messages, Malformed int }
+
+// totals adds up the windows of reports.
+func totals(t *testing.T, reports []byte) (sum total) {
+	t.Helper()
+	for line := range bytes.Lines(reports) {
+		var r struct{ Window total }
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		sum.Messages += r.Window.Messages
+		sum.Malformed += r.Window.Malformed
+	}
+	return sum
+}
