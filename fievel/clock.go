@@ -1,6 +1,7 @@
 package fievel
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -14,12 +15,21 @@ const maxJump = 24 * time.Hour
 // time of all: one packet from 1970 changes nothing.
 const agreement = 3
 
+// maxDoubtful is how many packets wait for others that agree: so many that
+// strays among the first packets do not drive out good ones.
+const maxDoubtful = 2*agreement - 1
+
+// maxTime is the end of the times that are believed at all (the year 2242), and
+// so of those that a report may have.
+const maxTime = 1<<33*1e9 - int64(maxDuration)
+
 // A clock decides which times are believed. Its time is the latest of a message.
 type clock struct {
 	far       int64 // maxJump
 	set       bool
 	now       int64
 	restarted bool  // time begins here, for the first time or anew
+	jumped    bool  // likewise, or goes on far away
 	closed    int64 // windows before this seq are closed
 	begun     bool  // a window has been reported since time began
 	doubtful  []*speedy.Message
@@ -31,32 +41,41 @@ type clock struct {
 // order. They are valid until the next call.
 func (c *clock) take(m *speedy.Message) []*speedy.Message {
 	c.ready = c.ready[:0]
+	if m.Time < 0 || m.Time >= maxTime {
+		c.late++
+		return nil
+	}
 	if c.set && near(c.now, m.Time, c.far) {
 		c.doubt()
 		c.now = max(c.now, m.Time)
 		return append(c.ready, m)
 	}
 	c.doubtful = append(c.doubtful, clone(m))
-	n := len(c.doubtful)
-	if n < agreement {
-		return nil
-	}
-	last := c.doubtful[n-agreement:]
-	for _, d := range last[:agreement-1] {
-		if !near(d.Time, m.Time, c.far) {
-			// The oldest had its chance.
-			c.doubtful = c.doubtful[1:]
-			c.late++
-			return nil
+	agreed := 0
+	for _, d := range c.doubtful {
+		if near(d.Time, m.Time, c.far) {
+			agreed++
 		}
 	}
-	return c.believe(agreement)
+	if agreed >= agreement {
+		return c.believe(m.Time)
+	}
+	if len(c.doubtful) > maxDoubtful {
+		// The oldest had its chance.
+		c.doubtful = slices.Delete(c.doubtful, 0, 1)
+		c.late++
+	}
+	return nil
 }
 
-// believe starts time with the last n doubtful messages.
-func (c *clock) believe(n int) []*speedy.Message {
-	c.late += uint64(len(c.doubtful) - n)
-	c.ready = append(c.ready[:0], c.doubtful[len(c.doubtful)-n:]...)
+// believe starts time with the doubtful messages that agree about t.
+func (c *clock) believe(t int64) []*speedy.Message {
+	for _, m := range c.doubtful {
+		if near(m.Time, t, c.far) {
+			c.ready = append(c.ready, m)
+		}
+	}
+	c.late += uint64(len(c.doubtful) - len(c.ready))
 	c.doubtful = nil
 	first := c.ready[0].Time
 	// Going back means to begin anew, and so does the very first time;
@@ -65,7 +84,7 @@ func (c *clock) believe(n int) []*speedy.Message {
 		c.restarted = true
 		c.now = first
 	}
-	c.set = true
+	c.set, c.jumped = true, true
 	for _, m := range c.ready {
 		c.now = max(c.now, m.Time)
 	}
@@ -81,15 +100,13 @@ func (c *clock) doubt() {
 // rest returns what is believed at the end of the input: where time never
 // began, the latest message and those that agree with it.
 func (c *clock) rest() []*speedy.Message {
+	c.ready = c.ready[:0]
 	if c.set || len(c.doubtful) == 0 {
 		c.doubt()
 		return nil
 	}
-	latest := slices.MaxFunc(c.doubtful, func(a, b *speedy.Message) int { return int(min(max(a.Time-b.Time, -1), 1)) })
-	all := len(c.doubtful)
-	c.doubtful = slices.DeleteFunc(c.doubtful, func(m *speedy.Message) bool { return !near(m.Time, latest.Time, c.far) })
-	c.late += uint64(all - len(c.doubtful))
-	return c.believe(len(c.doubtful))
+	latest := slices.MaxFunc(c.doubtful, func(a, b *speedy.Message) int { return cmp.Compare(a.Time, b.Time) })
+	return c.believe(latest.Time)
 }
 
 // refused returns and clears the number of messages not believed.

@@ -88,11 +88,16 @@ func (f *Fievel) Err() error { return f.err }
 // Message implements [speedy.Handler]: it takes the next message.
 func (f *Fievel) Message(m *speedy.Message) {
 	f.Stats.Found++
-	if f.cfg.Window.Messages > 0 {
-		f.add(f.server(m), m)
-		return
-	}
-	for _, m := range f.clock.take(m) {
+	f.believed(f.clock.take(m))
+}
+
+// believed takes messages whose time is believed.
+func (f *Fievel) believed(list []*speedy.Message) {
+	for _, m := range list {
+		if f.cfg.Window.Messages > 0 {
+			f.counted(m)
+			continue
+		}
 		f.advance(m.Time)
 		f.timed(m)
 	}
@@ -167,17 +172,9 @@ func (f *Fievel) Lost(source, dest netip.Addr) {
 // Close reports what is in the last windows, partial as they are. It does not
 // close the outputs.
 func (f *Fievel) Close() error {
-	for _, m := range f.clock.rest() {
-		f.advance(m.Time)
-		f.timed(m)
-	}
-	f.Stats.Late += f.clock.refused()
+	f.believed(f.clock.rest())
 	if f.cfg.Window.Messages > 0 {
-		for _, srv := range f.servers {
-			if w := srv.first(); w != nil {
-				f.cut(srv, w, true)
-			}
-		}
+		f.cutAll()
 	} else {
 		f.finish()
 	}

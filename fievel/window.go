@@ -14,7 +14,7 @@ const maxQuiet = 360
 // A server has windows of its own.
 type server struct {
 	name   string
-	silent bool // nothing seen yet, and nothing to be reported before
+	silent bool // nothing seen yet, and no empty windows to be reported
 	make   []func() reduce.Reducer
 	open   []*window // by seq
 	free   []*window
@@ -23,6 +23,7 @@ type server struct {
 	lost   uint64
 	end    int64 // of the last window of messages
 	seq    int64 // of the next window of messages
+	jumped bool  // which begins at its first message
 }
 
 // A window is open until it is reported.
@@ -62,7 +63,6 @@ func (s *server) at(seq int64) *window {
 	if i > 0 && s.open[i-1].seq == seq {
 		return s.open[i-1]
 	}
-	s.silent = false
 	w := s.fresh()
 	w.seq = seq
 	s.open = slices.Insert(s.open, i, w)
@@ -151,9 +151,10 @@ func (f *Fievel) closeWindow(seq int64, final bool) {
 		w := srv.first()
 		if w != nil && w.seq == seq {
 			srv.open = slices.Delete(srv.open, 0, 1)
-			srv.quiet = 0
+			srv.quiet, srv.silent = 0, false
 		} else {
-			if srv.silent || srv.quiet >= maxQuiet {
+			// The last report tells what is left, also of one long quiet.
+			if srv.silent || srv.quiet >= maxQuiet && !final {
 				continue
 			}
 			srv.quiet++
@@ -191,14 +192,39 @@ func (f *Fievel) finish() {
 	f.clock.begun = false
 }
 
+// counted puts a message into a window of so many messages. No window lasts
+// over a jump of time.
+func (f *Fievel) counted(m *speedy.Message) {
+	if f.clock.jumped {
+		f.clock.jumped = false
+		f.cutAll()
+		for _, srv := range f.servers {
+			srv.jumped = true
+		}
+	}
+	f.add(f.server(m), m)
+}
+
+// cutAll reports the windows of messages as they are.
+func (f *Fievel) cutAll() {
+	for _, srv := range f.servers {
+		if w := srv.first(); w != nil {
+			f.cut(srv, w, true)
+		}
+	}
+}
+
 // add puts a message into its server's window of so many messages.
 func (f *Fievel) add(srv *server, m *speedy.Message) {
 	w := srv.first()
 	if w == nil {
-		if srv.silent || srv.seq == 0 {
-			srv.silent, srv.end = false, m.Time
-		}
 		w = srv.fresh()
+		if srv.jumped || srv.seq == 0 {
+			if srv.seq > 0 {
+				w.gap = max(0, m.Time-srv.end)
+			}
+			srv.jumped, srv.end = false, m.Time
+		}
 		w.seq, w.start, w.end = srv.seq, srv.end, srv.end
 		srv.open = append(srv.open, w)
 	}

@@ -23,7 +23,7 @@ type Segment struct {
 	Dest       netip.Addr
 	SourcePort uint16
 	DestPort   uint16
-	Lost       bool // part of a datagram that is not put together: only the addresses count
+	Lost       bool // stands for a datagram that was never complete: only the addresses count
 	TCP        bool
 	Flags      uint8  // TCP
 	Seq        uint32 // TCP
@@ -45,20 +45,24 @@ const (
 	DNS        Door = iota // UDP or TCP of a DNS port: it goes on
 	NotIP                  // not IP, or its headers cannot be read
 	NotDNSPort             // other protocols, ports without DNS
-	Fragment               // part of a fragmented datagram; they are not put together yet
+	Fragment               // part of a fragmented datagram: it waits for the others
 )
 
-// Stats counts packets. Received is the sum of the doors: NotIP, NotDNSPort,
-// Fragments, and what goes on, which Streams counts further.
+// Stats counts packets. Received is the sum of the others and of what goes on,
+// which Streams counts further, once Close has been called.
 type Stats struct {
-	Received, NotIP, NotDNSPort, Fragments uint64
+	Received, NotIP, NotDNSPort uint64
+	Joined                      uint64 // fragments of datagrams that another fragment completed
+	Fragments                   uint64 // of datagrams that were never complete
 }
 
 // A Parser reads link, IP, UDP and TCP headers. Checksums are not verified:
 // network cards fill them in after the capture.
 type Parser struct {
-	Stats Stats
-	ports [65536 / 64]uint64
+	Stats     Stats
+	ports     [65536 / 64]uint64
+	fragments fragments
+	whole     bool // a datagram that was put together is being read
 }
 
 // NewParser returns a parser that takes those ports for DNS.
@@ -73,7 +77,7 @@ func NewParser(ports ...uint16) *Parser {
 func (p *Parser) isDNS(port uint16) bool { return p.ports[port/64]>>(port%64)&1 != 0 }
 
 // Parse reads pkt into s and counts the packet. s is complete only when the
-// result is DNS; after Fragment it has the addresses.
+// result is DNS.
 func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
 	s.Time, s.Place, s.Lost = pkt.Time, p.Stats.Received, false
 	p.Stats.Received++
@@ -83,9 +87,6 @@ func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
 		p.Stats.NotIP++
 	case NotDNSPort:
 		p.Stats.NotDNSPort++
-	case Fragment:
-		p.Stats.Fragments++
-		s.Lost = true
 	}
 	return d
 }
@@ -177,8 +178,9 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		}
 		s.Source = netip.AddrFrom4([4]byte(b[12:16]))
 		s.Dest = netip.AddrFrom4([4]byte(b[16:20]))
-		if binary.BigEndian.Uint16(b[6:])&0x3fff != 0 { // offset, or more to come
-			return Fragment
+		if f := binary.BigEndian.Uint16(b[6:]); f&0x3fff != 0 { // offset, or more to come
+			key := datagramKey{s.Source, s.Dest, uint32(binary.BigEndian.Uint16(b[4:])), b[9]}
+			return p.fragment(s, key, b[9], f&0x1fff, f&0x2000 != 0, b[hlen:min(size, len(b))], size-hlen)
 		}
 		return p.transport(b[9], b[hlen:min(size, len(b))], size-hlen, s)
 	case 6:
@@ -215,8 +217,9 @@ func (p *Parser) ipv6(next uint8, b []byte, size int, s *Segment) Door {
 			if len(b) < 8 {
 				return NotIP
 			}
-			if binary.BigEndian.Uint16(b[2:])&0xfff9 != 0 {
-				return Fragment
+			if f := binary.BigEndian.Uint16(b[2:]); f&0xfff9 != 0 {
+				key := datagramKey{s.Source, s.Dest, binary.BigEndian.Uint32(b[4:]), 0}
+				return p.fragment(s, key, b[0], f>>3, f&1 != 0, b[8:], size-8)
 			}
 			n = 8 // an atomic fragment is whole (RFC 6946)
 		default:
@@ -227,6 +230,24 @@ func (p *Parser) ipv6(next uint8, b []byte, size int, s *Segment) Door {
 		}
 		next, b, size = b[0], b[n:], size-n
 	}
+}
+
+// fragment keeps a fragment, or goes on with the datagram that it completes.
+// off is in units of eight octets.
+func (p *Parser) fragment(s *Segment, key datagramKey, proto uint8, off uint16, more bool, data []byte, size int) Door {
+	if p.whole {
+		return NotIP // a fragment inside fragments
+	}
+	whole, proto := p.fragments.add(&p.Stats, s, key, proto, int(off)*8, more, data, size)
+	if whole == nil {
+		return Fragment
+	}
+	p.whole = true
+	defer func() { p.whole = false }()
+	if s.Source.Is4() {
+		return p.transport(proto, whole, len(whole), s)
+	}
+	return p.ipv6(proto, whole, len(whole), s)
 }
 
 // transport reads UDP and TCP. size is the length on the wire of what b begins.

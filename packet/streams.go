@@ -401,7 +401,11 @@ func (t *Streams) giveUp(st *stream) {
 	t.Stats.Lost += lost
 	if len(st.buf) > 0 {
 		t.Stats.Incomplete++
-		lost++
+		// Without a hole before it, its sender never sent the rest, or the
+		// capture ends here.
+		if st.gone > 0 {
+			lost++
+		}
 	}
 	t.tell(lost, st.key.source, st.key.dest)
 	st.buf, st.gone, st.waiting, st.wait = nil, 0, nil, 0

@@ -97,7 +97,8 @@ func (c *conn) balance(t *testing.T) {
 	if s.Messages != uint64(len(c.got)) {
 		t.Errorf("%d messages counted, %d seen", s.Messages, len(c.got))
 	}
-	if c.lost != s.Lost+s.Incomplete {
+	// An incomplete message is told of when a hole or the capture took its rest.
+	if c.lost < s.Lost || c.lost > s.Lost+s.Incomplete {
 		t.Errorf("told of %d, lost + incomplete = %d + %d", c.lost, s.Lost, s.Incomplete)
 	}
 	if len(c.flows) != 0 || c.held != 0 || c.oldest != nil || c.newest != nil {

@@ -521,3 +521,21 @@ func TestEventKeepsNothing(t *testing.T) {
 		}
 	}
 }
+
+// A ranking is a pair of a top.
+type ranking struct {
+	key string
+	n   float64
+}
+
+func pairsOf(t testing.TB, raw json.RawMessage) (list []ranking) {
+	t.Helper()
+	var pairs [][2]any
+	if err := json.Unmarshal(raw, &pairs); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pairs {
+		list = append(list, ranking{p[0].(string), p[1].(float64)})
+	}
+	return list
+}

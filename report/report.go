@@ -235,7 +235,7 @@ func Parse(line []byte) (*Report, error) {
 	if w.Seq < 0 || w.Gap < 0 || w.Gap > maxTime/1e9 || w.Malformed > w.Messages {
 		return nil, fmt.Errorf("%w: seq %d, gap %g, %d of %d messages malformed", ErrWindow, w.Seq, w.Gap, w.Malformed, w.Messages)
 	}
-	r.Window.Gap = int64(w.Gap * 1e9)
+	r.Window.Gap = int64(math.Round(w.Gap * 1e9))
 	if bytes.Equal(r.State, []byte("null")) {
 		r.State = nil
 	}

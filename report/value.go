@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -104,7 +103,7 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 		if err != nil || r.State == nil {
 			return t, count, err
 		}
-		n, err = parseNode(r.State, 0)
+		n, err = parseNode(r.State)
 		if err == nil && (n.isNum || !n.numbers()) {
 			err = errForm
 		}
@@ -114,7 +113,7 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 	if r.State != nil {
 		raw = r.State
 	}
-	if n, err = parseNode(raw, 0); err != nil {
+	if n, err = parseNode(raw); err != nil {
 		return nil, 0, err
 	}
 	if r.Shape != ListOf && !n.numbers() {
@@ -151,47 +150,6 @@ func parsePairs(raw json.RawMessage) (*node, int, error) {
 		n.members[key] = &c
 	}
 	return n, len(pairs), nil
-}
-
-func parseNode(raw json.RawMessage, depth int) (*node, error) {
-	if depth > maxDepth {
-		return nil, errForm
-	}
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return nil, errForm
-	}
-	switch c := raw[0]; {
-	case c == '{':
-		var m map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &m); err != nil {
-			return nil, errForm
-		}
-		n := &node{members: make(map[string]*node, len(m))}
-		for k, v := range m {
-			child, err := parseNode(v, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			n.members[k] = child
-		}
-		return n, nil
-	case c == '[':
-		n := &node{isList: true}
-		if err := json.Unmarshal(raw, &n.list); err != nil {
-			return nil, errForm
-		}
-		return n, nil
-	case c == '-' || c >= '0' && c <= '9':
-		n := &node{isNum: true}
-		if err := json.Unmarshal(raw, &n.num); err != nil {
-			return nil, errForm
-		}
-		return n, nil
-	case bytes.Equal(raw, []byte("null")):
-		return &node{}, nil
-	}
-	return nil, errForm
 }
 
 type kind int

@@ -66,6 +66,7 @@ func (e *Encoder) Append(dst []byte, m *Message) []byte {
 
 func (e *Encoder) object(dst []byte, m *Message, f Fields) []byte {
 	f &= m.Has | fieldSeed
+	enough := len(dst) + MaxObject // what is longer is cut, so writing more is of no use
 	dst = append(dst, '{')
 	if f&FieldSource != 0 {
 		dst = append(dst, `"source":"`...)
@@ -86,7 +87,7 @@ func (e *Encoder) object(dst []byte, m *Message, f Fields) []byte {
 		dst = append(dst, `,"queries":[`...)
 		for i := range m.Questions {
 			if i > 0 {
-				if dst = append(dst, ','); len(dst) > 2*MaxObject {
+				if dst = append(dst, ','); len(dst) > enough {
 					break
 				}
 			}
@@ -95,7 +96,7 @@ func (e *Encoder) object(dst []byte, m *Message, f Fields) []byte {
 		dst = append(dst, ']')
 	}
 	if f&(FieldAnswers|FieldAuthorities|FieldAdditionals) != 0 {
-		dst = e.sections(dst, m, f)
+		dst = e.sections(dst, m, f, enough)
 	}
 	if f&FieldTime != 0 {
 		dst = append(dst, `,"time":`...)
@@ -154,7 +155,8 @@ func AppendQuestion(dst []byte, m *dns.Message, q *dns.Question) []byte {
 }
 
 // sections appends the records of the sections in f; an empty one is left out.
-func (e *Encoder) sections(dst []byte, m *Message, f Fields) []byte {
+// It stops when dst has more octets than enough.
+func (e *Encoder) sections(dst []byte, m *Message, f Fields, enough int) []byte {
 	names := [...]string{`,"answers":[`, `,"authorities":[`, `,"additionals":[`}
 	last := -1
 	for i := range m.Records {
@@ -172,7 +174,7 @@ func (e *Encoder) sections(dst []byte, m *Message, f Fields) []byte {
 			dst = append(dst, names[r.Section]...)
 			last = int(r.Section)
 		}
-		if dst = e.record(dst, m, r, f); len(dst) > 2*MaxObject {
+		if dst = e.record(dst, m, r, f); len(dst) > enough {
 			break
 		}
 	}
@@ -292,12 +294,11 @@ func ClientSubnet(data []byte) (p netip.Prefix, scope uint8, ok bool) {
 	return p, data[3], true
 }
 
-// time appends seconds since 1970 with nine decimals.
+// time appends seconds since 1970 with nine decimals. What a clock says that
+// stands before is no time, and becomes 0.
 func (e *Encoder) time(dst []byte, ns int64) []byte {
+	ns = max(ns, 0)
 	sec, frac := ns/1e9, ns%1e9
-	if frac < 0 {
-		sec, frac = sec-1, frac+1e9
-	}
 	if sec != e.second {
 		e.second, e.digits = sec, strconv.AppendInt(e.digits[:0], sec, 10)
 	}

@@ -41,7 +41,8 @@ func DefaultConfig() Config {
 }
 
 // Stats tell what became of every packet: Received is the sum of NotIP,
-// NotDNSPort, Fragments and Streams.Segments, which Streams divides further.
+// NotDNSPort, Joined, Fragments and Streams.Segments, which Streams divides
+// further.
 type Stats struct {
 	packet.Stats
 	Streams   packet.StreamStats
@@ -146,9 +147,7 @@ func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error
 		}
 		free <- l
 	}
-	for _, w := range e.workers {
-		w.streams.Close()
-	}
+	e.close()
 	if err := flush(); err != nil {
 		return err
 	}
@@ -156,6 +155,18 @@ func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error
 		return nil
 	}
 	return readErr
+}
+
+// close gives up what is not complete at the end.
+func (e *Engine) close() {
+	e.parser.Close()
+	e.parsed = e.parser.Stats
+	for _, lost := range e.parser.TakeLost() {
+		e.workers[0].streams.Add(&lost)
+	}
+	for _, w := range e.workers {
+		w.streams.Close()
+	}
 }
 
 // divide parses packets and gives each flow to its worker. It closes divided
@@ -190,22 +201,34 @@ func (e *Engine) divide(ctx context.Context, filled <-chan *load, divided chan<-
 }
 
 func (e *Engine) parse(l *load) {
+	l.reset()
+	var s packet.Segment
+	for i := range l.batch.Packets {
+		switch e.parser.Parse(&l.batch.Packets[i], &s) {
+		case packet.DNS:
+			l.add(&s)
+		case packet.Fragment:
+			for _, lost := range e.parser.TakeLost() {
+				l.add(&lost)
+			}
+		}
+	}
+	l.parsed = e.parser.Stats
+}
+
+func (l *load) reset() {
 	for i := range l.segments {
 		l.segments[i] = l.segments[i][:0]
 	}
-	n := uint32(len(e.workers))
-	var s packet.Segment
-	for i := range l.batch.Packets {
-		if d := e.parser.Parse(&l.batch.Packets[i], &s); d != packet.DNS && d != packet.Fragment {
-			continue
-		}
-		w := uint32(0)
-		if n > 1 {
-			w = flowHash(&s) % n
-		}
-		l.segments[w] = append(l.segments[w], s)
+}
+
+// add gives a segment to the worker of its flow.
+func (l *load) add(s *packet.Segment) {
+	w := uint32(0)
+	if n := uint32(len(l.segments)); n > 1 {
+		w = flowHash(s) % n
 	}
-	l.parsed = e.parser.Stats
+	l.segments[w] = append(l.segments[w], *s)
 }
 
 // flowHash is the same for both directions of a flow.

@@ -53,6 +53,10 @@ func (r *Reader) Next(m *Message) error {
 	}
 }
 
+// maxDigits is the most digits of a length. MaxObject has seven; some programs
+// write a fixed number of them.
+const maxDigits = 8
+
 // try reads the message at pos. Not found means that there is none.
 func (r *Reader) try(m *Message) (found bool, err error) {
 	for { // white space between messages
@@ -73,10 +77,10 @@ func (r *Reader) try(m *Message) (found bool, err error) {
 		if c-'0' > 9 {
 			break
 		}
-		if n = n*10 + int(c-'0'); n > MaxObject {
+		n = n*10 + int(c-'0')
+		if digits++; digits > maxDigits || n > MaxObject {
 			return false, nil
 		}
-		digits++
 	}
 	if digits == 0 || r.buf[r.pos+digits] != '{' {
 		return false, nil
@@ -108,10 +112,15 @@ func (r *Reader) try(m *Message) (found bool, err error) {
 		if used < len(object) || len(object) >= MaxObject || r.err != nil {
 			return false, nil
 		}
-		if r.need(digits+len(object)+1) != nil {
+		before := len(object)
+		more := 1
+		if before > 64<<10 { // not all of a long one again for each piece that comes
+			more = before
+		}
+		r.need(digits + min(before+more, MaxObject)) // or to the end
+		if object = r.buf[r.pos+digits:]; len(object) == before {
 			return false, nil
 		}
-		object = r.buf[r.pos+digits:]
 	}
 }
 
@@ -127,23 +136,25 @@ func (r *Reader) resync() error {
 			if r.buf[i] != '{' || i == r.pos || r.buf[i-1]-'0' > 9 {
 				continue
 			}
-			for i > r.pos && r.buf[i-1]-'0' <= 9 {
-				i--
-			}
-			r.pos = i
+			r.pos = r.digitsBefore(i)
 			return nil
 		}
 		// Digits at the end may be the length of an object to come.
-		end := len(r.buf)
-		for end > r.pos && len(r.buf)-end < 8 && r.buf[end-1]-'0' <= 9 {
-			end--
-		}
-		r.pos = end
+		r.pos = r.digitsBefore(len(r.buf))
 		if err := r.need(len(r.buf) - r.pos + 1); err != nil {
 			r.pos = len(r.buf)
 			return err
 		}
 	}
+}
+
+// digitsBefore returns where the digits before i begin, as many as may be a
+// length, but not before pos.
+func (r *Reader) digitsBefore(i int) int {
+	for first := max(r.pos, i-maxDigits); i > first && r.buf[i-1]-'0' <= 9; {
+		i--
+	}
+	return i
 }
 
 // need reads until n octets from pos are in buf.

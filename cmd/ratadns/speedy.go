@@ -102,7 +102,7 @@ func newAnonymizer(method speedy.Method, path string, log *slog.Logger) (*speedy
 // logStats tells what became of the packets.
 func logStats(log *slog.Logger, s speedy.Stats) {
 	log.Info("packets", "received", s.Received,
-		"used", s.Streams.Used, "not_ip", s.NotIP, "not_dns_port", s.NotDNSPort, "not_dns", s.Streams.NotDNS,
+		"used", s.Streams.Used+s.Joined, "not_ip", s.NotIP, "not_dns_port", s.NotDNSPort, "not_dns", s.Streams.NotDNS,
 		"lost_fragments", s.Fragments, "lost_tcp", s.Streams.Lost)
 	log.Info("messages", "found", s.Streams.Messages, "malformed", s.Malformed, "incomplete", s.Streams.Incomplete)
 }

@@ -1,0 +1,195 @@
+package packet
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"ratadns/capture"
+)
+
+// big is a DNS payload that takes several fragments.
+var big = func() []byte {
+	b := append([]byte(nil), query...)
+	for len(b) < 3000 {
+		b = append(b, byte(len(b)), byte(len(b)>>8))
+	}
+	return b
+}()
+
+// A part is a fragment of the datagram under test.
+type part struct {
+	off, end int
+	more     bool
+}
+
+// split4 makes the fragments of an IPv4 datagram.
+func split4(id uint16, payload []byte, parts ...part) (packets [][]byte) {
+	for _, p := range parts {
+		b := ipv4(protoUDP, nil, payload[p.off:p.end])
+		be.PutUint16(b[4:], id)
+		flags := uint16(p.off / 8)
+		if p.more {
+			flags |= 0x2000
+		}
+		be.PutUint16(b[6:], flags)
+		packets = append(packets, b)
+	}
+	return packets
+}
+
+func split6(id uint32, payload []byte, parts ...part) (packets [][]byte) {
+	for _, p := range parts {
+		b := frag(protoUDP, uint16(p.off/8), p.more, payload[p.off:p.end])
+		be.PutUint32(b[4:], id)
+		packets = append(packets, ipv6(protoFragment, b))
+	}
+	return packets
+}
+
+// reassemble parses the packets a millisecond apart and returns the DNS
+// payloads, after checking that every packet left by one door.
+func reassemble(t *testing.T, gap time.Duration, packets ...[]byte) (payloads [][]byte, stats Stats, lost int) {
+	t.Helper()
+	p := NewParser(53)
+	var s Segment
+	dns := uint64(0)
+	for i, b := range packets {
+		pkt := capture.Packet{Time: int64(i) * int64(gap), Data: b, Wire: len(b), Link: capture.LinkRaw}
+		if p.Parse(&pkt, &s) == DNS {
+			dns++
+			if s.Size != len(s.Payload) || s.Place != uint64(i) || s.SourcePort != 4000 {
+				t.Errorf("packet %d: %+v", i, s)
+			}
+			payloads = append(payloads, bytes.Clone(s.Payload))
+		}
+		lost += len(p.TakeLost())
+	}
+	p.Close()
+	lost += len(p.TakeLost())
+	st := p.Stats
+	if st.Received != st.NotIP+st.NotDNSPort+st.Joined+st.Fragments+dns {
+		t.Errorf("doors of %+v and %d payloads do not add up", st, dns)
+	}
+	if f := p.fragments; len(f.waiting) != 0 || f.held != 0 {
+		t.Errorf("after Close %d wait with %d octets", len(f.waiting), f.held)
+	}
+	return payloads, st, lost
+}
+
+func TestFragments(t *testing.T) {
+	u := udp(4000, 53, big)
+	n := len(u)
+	a, b, c := part{0, 1480, true}, part{1480, 2960, true}, part{2960, n, false}
+	f := func(name string, want, lost int, parts ...part) {
+		t.Helper()
+		for _, packets := range [][][]byte{split4(7, u, parts...), split6(7, u, parts...)} {
+			got, stats, gone := reassemble(t, time.Millisecond, packets...)
+			if len(got) != want || gone != lost {
+				t.Errorf("%s: %d payloads, %d lost, want %d and %d: %+v", name, len(got), gone, want, lost, stats)
+			}
+			for _, p := range got {
+				if !bytes.Equal(p, big) {
+					t.Errorf("%s: another payload", name)
+				}
+			}
+		}
+	}
+	f("in order", 1, 0, a, b, c)
+	f("reversed", 1, 0, c, b, a)
+	f("middle last", 1, 0, a, c, b)
+	f("sent twice", 1, 0, a, a, b, b, c)
+	f("the same datagram again", 2, 0, a, b, c, a, b, c)
+	f("one missing", 0, 1, a, c)
+	f("the first missing", 0, 1, b, c)
+	f("the last missing", 0, 1, a, b)
+	f("overlap", 0, 1, a, part{1472, 2960, true}, c)
+	f("overlap from behind", 0, 1, b, part{0, 1488, true}, c)
+	f("contained", 0, 1, part{0, 2960, true}, part{8, 16, true}, c)
+	f("the same place, another length", 0, 1, a, part{0, 1472, true}, b, c)
+	f("not a multiple of eight", 0, 1, part{0, 1479, true}, b, c)
+	f("two ends", 0, 1, c, part{1480, 2960, false}, a)
+	f("behind the end", 0, 1, part{1480, 2960, false}, part{2960, 2968, true}, a)
+	f("refused to the end", 0, 1, a, part{1472, 2960, true}, b, c)
+	f("empty", 0, 1, part{8, 8, true})
+}
+
+// What does not fit 65,535 octets is an attack (the ping of death).
+func TestFragmentsTooLong(t *testing.T) {
+	b := split4(1, make([]byte, 65536), part{65528, 65536, false})
+	if got, stats, _ := reassemble(t, 0, b...); len(got) != 0 || stats.Fragments != 1 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+// Fragments of other traffic leave by the door of other traffic.
+func TestFragmentsOtherPort(t *testing.T) {
+	u := udp(4000, 123, big)
+	_, stats, lost := reassemble(t, 0, split4(1, u, part{0, 1480, true}, part{1480, len(u), false})...)
+	if stats.NotDNSPort != 1 || stats.Joined != 1 || lost != 0 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+// A datagram that is not complete after a minute of capture time never will be.
+func TestFragmentsTimeOut(t *testing.T) {
+	u := udp(4000, 53, big)
+	packets := split4(7, u, part{0, 1480, true}, part{1480, len(u), false})
+	if got, _, _ := reassemble(t, 59*time.Second, packets...); len(got) != 1 {
+		t.Error("a minute is not waited")
+	}
+	if got, stats, lost := reassemble(t, 61*time.Second, packets...); len(got) != 0 || lost != 2 || stats.Fragments != 2 {
+		t.Errorf("more than a minute is waited: %+v", stats)
+	}
+}
+
+// A flood of first fragments holds no more than the bounds.
+func TestFragmentsFlood(t *testing.T) {
+	p := NewParser(53)
+	var s Segment
+	payload := make([]byte, 65000)
+	for i := range 20_000 {
+		b := split6(uint32(i), payload, part{0, 8 + i*8%64000, true})[0]
+		p.Parse(&capture.Packet{Time: int64(i), Data: b, Wire: len(b), Link: capture.LinkRaw}, &s)
+		p.TakeLost()
+		if f := &p.fragments; len(f.waiting) > maxDatagrams || f.held > fragmentsHeld+maxDatagram || len(f.queue) > 3*maxDatagrams {
+			t.Fatalf("%d datagrams, %d octets, queue of %d", len(f.waiting), f.held, len(f.queue))
+		}
+	}
+	p.Close()
+	if p.Stats.Fragments != 20_000 {
+		t.Errorf("%+v", p.Stats)
+	}
+}
+
+// Random datagrams, cut and mixed at random, come out whole.
+func TestFragmentsShuffled(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var packets [][]byte
+		want := 0
+		for id := range 5 {
+			u := udp(4000, 53, big[:100+r.IntN(2900)])
+			var parts []part
+			for off := 0; off < len(u); {
+				end := off + 8*(1+r.IntN(100))
+				if end >= len(u) {
+					parts = append(parts, part{off, len(u), false})
+					break
+				}
+				parts = append(parts, part{off, end, true})
+				off = end
+			}
+			if len(parts) == 1 || len(parts) > maxFragments {
+				continue
+			}
+			want++
+			packets = append(packets, split4(uint16(id), u, parts...)...)
+		}
+		r.Shuffle(len(packets), func(i, j int) { packets[i], packets[j] = packets[j], packets[i] })
+		if got, stats, lost := reassemble(t, time.Microsecond, packets...); len(got) != want || lost != 0 {
+			t.Fatalf("%d payloads, want %d: %+v", len(got), want, stats)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package speedy
+
+import (
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"ratadns/capture"
+	"ratadns/dns"
+)
+
+var be = binary.BigEndian
+
+// wire is a DNS message of those parts behind a header.
+func wire(id, flags uint16, counts [4]uint16, parts ...[]byte) []byte {
+	b := be.AppendUint16(be.AppendUint16(nil, id), flags)
+	for _, n := range counts {
+		b = be.AppendUint16(b, n)
+	}
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	return b
+}
+
+// name is a name on the wire, from its presentation form.
+func name(s string) []byte {
+	b, _, err := dns.AppendWire(nil, []byte(s))
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// pointer is a compressed name.
+func pointer(off uint16) []byte { return be.AppendUint16(nil, 0xc000|off) }
+
+func question(name []byte, qtype, qclass uint16) []byte {
+	return be.AppendUint16(be.AppendUint16(append([]byte(nil), name...), qtype), qclass)
+}
+
+func record(name []byte, typ, class uint16, ttl uint32, rdata []byte) []byte {
+	b := be.AppendUint32(question(name, typ, class), ttl)
+	return append(be.AppendUint16(b, uint16(len(rdata))), rdata...)
+}
+
+// opt is an OPT record; ttl holds the extended RCODE, the version and DO.
+func opt(udp uint16, ttl uint32, options ...[]byte) []byte {
+	var rdata []byte
+	for _, o := range options {
+		rdata = append(rdata, o...)
+	}
+	return record([]byte{0}, 41, udp, ttl, rdata)
+}
+
+func option(code uint16, data string) []byte {
+	return append(be.AppendUint16(be.AppendUint16(nil, code), uint16(len(data))), data...)
+}
+
+// The test messages' ends and time.
+var (
+	client, server = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.53")
+	zeroKey        Key
+)
+
+const moment = int64(1475762100)*1e9 + 123456789 // 2016-10-06 13:55:00 UTC
+
+// message unpacks b as if it had come from packets over UDP.
+func message(b []byte) *Message {
+	m := &Message{
+		Time: moment, Source: client, Dest: server, SourcePort: 4000, DestPort: 53,
+		Transport: UDP, Size: len(b), Has: FieldsAll,
+	}
+	m.Unpack(b)
+	return m
+}
+
+func anonymizer(t testing.TB, method Method, key Key) *Anonymizer {
+	t.Helper()
+	a, err := NewAnonymizer(method, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// slice is a source of packets in memory, size of them at a time.
+type slice struct {
+	packets []capture.Packet
+	size    int
+	err     error // after the last; nil is io.EOF
+}
+
+func (s *slice) Read(b *capture.Batch) error {
+	b.Reset()
+	if len(s.packets) == 0 {
+		if s.err != nil {
+			return s.err
+		}
+		return io.EOF
+	}
+	n := min(s.size, len(s.packets))
+	for i := range s.packets[:n] {
+		b.Append(&s.packets[i])
+	}
+	s.packets = s.packets[n:]
+	return nil
+}
+
+func (s *slice) Close() error { return nil }
+
+// missing skips the test for want of something that CI must have.
+func missing(t testing.TB, what any) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%v; CI must have it", what)
+	}
+	t.Skip(what)
+}
+
+// program looks for a program that the test runs.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		missing(t, err)
+	}
+	return path
+}
+
+// shared returns the path of a file that is not part of the repository.
+func shared(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv("RATADNS_SHARED")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared")
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		missing(t, err)
+	}
+	return path
+}
