@@ -107,7 +107,7 @@ func (f *Fievel) believed(list []*speedy.Message) {
 // timed puts a message into the window of its time.
 func (f *Fievel) timed(m *speedy.Message) {
 	srv := f.server(m)
-	seq := floorDiv(m.Time, f.cfg.length())
+	seq := m.Time / f.cfg.length()
 	if seq < f.clock.closed {
 		f.Stats.Late++
 		srv.lost++

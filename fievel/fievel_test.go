@@ -324,6 +324,13 @@ func TestJumps(t *testing.T) {
 			t.Errorf("%d reports, %+v", n, st)
 		}
 	})
+	t.Run("a late message does not turn back time", func(t *testing.T) {
+		const hour = 3600
+		_, st := run(t, config(nil), heartbeat, queries(0, 0, 0, 23*hour, 2*hour, 46*hour))
+		if st.Late != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
 	t.Run("queries that wait end with their time", func(t *testing.T) {
 		s, _ := run(t, config(nil), []string{"AlonePackets"}, queries(1, 2, 3, -2*day+1, -2*day+2, -2*day+3))
 		var got []string
@@ -464,9 +471,16 @@ func TestServers(t *testing.T) {
 		odd.Source, odd.SourcePort, odd.DestPort = ns2, 53, 40000
 		none := query(1, ns1, "a.")
 		none.Source, none.Has = ns2, none.Has&^speedy.FieldPorts
-		s, _ := run(t, cfg, heartbeat, msgs{ask, both, odd, none})
-		if diff := cmp.Diff([]string{"ns1 [0,10) #0 3 partial", "ns2 [0,10) #0 1 partial"}, windows(s.reports(), tens)); diff != "" {
-			t.Error(diff)
+		for _, c := range []struct {
+			m    *speedy.Message
+			want string
+		}{{ask, "ns1"}, {both, "ns1"}, {odd, "ns2"}, {none, "ns1"}} {
+			s, _ := run(t, cfg, heartbeat, msgs{c.m})
+			for _, r := range s.reports() {
+				if (r.Window.Messages == 1) != (r.ServerID == c.want) {
+					t.Errorf("%s:%d to %s:%d: %d messages at %s, want it at %s", c.m.Source, c.m.SourcePort, c.m.Dest, c.m.DestPort, r.Window.Messages, r.ServerID, c.want)
+				}
+			}
 		}
 	})
 	t.Run("lost packets", func(t *testing.T) {
@@ -552,6 +566,23 @@ func TestWindowsOfMessages(t *testing.T) {
 				t.Error(diff, st)
 			}
 		})
+	}
+}
+
+func TestLostInWindowsOfMessages(t *testing.T) {
+	s := &sink{t: t}
+	f := New(config(func(c *Config) { c.Window = Window{Messages: 3} }), reducers(t, s.output(), "Null"), plain(t), quietLog)
+	for i, m := range queries(1, 2, 3, 4, 5, 6, 7) {
+		if i == 4 {
+			f.Lost(client, ns1)
+		}
+		f.Message(m)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"server1 [1,3) #0 3", "server1 [3,6) #1 3 lost 1", "server1 [6,7) #2 1 partial"}, windows(s.reports(), 0)); diff != "" {
+		t.Error(diff)
 	}
 }
 

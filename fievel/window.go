@@ -100,7 +100,7 @@ func (w *window) header() report.Window {
 func (f *Fievel) advance(t int64) {
 	length := f.cfg.length()
 	// The first window whose end plus lateness is after t stays open.
-	open := floorDiv(t-f.cfg.lateness(), length)
+	open := (t - f.cfg.lateness()) / length
 	switch {
 	case f.clock.restarted:
 		f.clock.restarted = false
@@ -219,7 +219,7 @@ func (f *Fievel) add(srv *server, m *speedy.Message) {
 	w := srv.first()
 	if w == nil {
 		w = srv.fresh()
-		if srv.jumped || srv.seq == 0 {
+		if srv.jumped {
 			if srv.seq > 0 {
 				w.gap = max(0, m.Time-srv.end)
 			}
@@ -247,13 +247,4 @@ func (f *Fievel) cut(srv *server, w *window, final bool) {
 	w.lost, srv.lost = srv.lost, 0
 	f.send(srv, w, final)
 	srv.recycle(w)
-}
-
-// floorDiv divides rounding down, for times before 1970 too.
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
 }

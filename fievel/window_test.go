@@ -99,7 +99,7 @@ func FuzzWindows(f *testing.F) {
 	f.Add([]byte{3, 0, 1, 0x71, 1, 0x52, 30, 0x40, 30, 0x20, 3, 0x80, 0, 0x80, 1, 0x80, 2})
 	f.Add([]byte{4, 0, 1, 0, 1, 0, 1, 0x50, 100, 0x50, 0, 0x50, 0, 0x60, 255, 0x60, 0, 0x60, 0, 0x10, 20})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) == 0 || len(b) > 400 {
+		if len(b) == 0 || len(b) > 200 {
 			return
 		}
 		cfg := config(func(c *Config) {

@@ -57,7 +57,7 @@ func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off 
 	f.expire(p, f.now-fragmentsNS)
 	d := f.waiting[key]
 	if d == nil {
-		for len(f.waiting) >= maxDatagrams || f.held > fragmentsHeld {
+		if len(f.waiting) >= maxDatagrams {
 			f.giveUp(p, f.oldest())
 		}
 		if f.waiting == nil {
@@ -76,6 +76,9 @@ func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off 
 	}
 	f.held += d.charge()
 	if d.total < 0 || !d.complete() {
+		for f.held > fragmentsHeld {
+			f.giveUp(p, f.oldest())
+		}
 		return nil, 0
 	}
 	whole = make([]byte, 0, d.total)
@@ -167,8 +170,9 @@ func (f *fragments) forget(d *datagram) {
 	f.held -= d.held
 	d.pieces, d.held, d.done = nil, 0, true
 	delete(f.waiting, d.key)
-	if len(f.waiting) == 0 {
-		f.queue = f.queue[:0]
+	// One that waits must not keep all those behind it that are done.
+	if len(f.queue) > 2*len(f.waiting)+64 {
+		f.queue = slices.DeleteFunc(f.queue, func(d *datagram) bool { return d.done })
 	}
 }
 

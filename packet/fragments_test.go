@@ -3,6 +3,7 @@ package packet
 import (
 	"bytes"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -191,5 +192,65 @@ func TestFragmentsShuffled(t *testing.T) {
 		if got, stats, lost := reassemble(t, time.Microsecond, packets...); len(got) != want || lost != 0 {
 			t.Fatalf("%d payloads, want %d: %+v", len(got), want, stats)
 		}
+	}
+}
+
+// What the capture cut cannot be put together; fragments of two datagrams are
+// not mixed.
+func TestFragmentsCutAndMixed(t *testing.T) {
+	u := udp(4000, 53, big)
+	parts := []part{{0, 1480, true}, {1480, len(u), false}}
+	one, other := split4(7, u, parts...), split4(8, u, parts...)
+	if got, stats, lost := reassemble(t, 0, one[0], other[1]); len(got) != 0 || lost != 2 || stats.Fragments != 2 {
+		t.Errorf("mixed: %d payloads, %d lost, %+v", len(got), lost, stats)
+	}
+	if got, stats, lost := reassemble(t, 0, one[0], other[1], other[0], one[1]); len(got) != 2 || lost != 0 || stats.Joined != 2 {
+		t.Errorf("interleaved: %d payloads, %d lost, %+v", len(got), lost, stats)
+	}
+	one[0] = one[0][:1000]
+	if got, stats, lost := reassemble(t, 0, one...); len(got) != 0 || lost != 1 || stats.Fragments != 2 {
+		t.Errorf("cut: %d payloads, %d lost, %+v", len(got), lost, stats)
+	}
+}
+
+// Never-ending fragments, whatever their kind, take no more memory than is set.
+func TestFragmentsMemory(t *testing.T) {
+	payload := make([]byte, 60000)
+	pair := udp(4000, 53, big[:100])
+	for _, c := range []struct {
+		name string
+		next func(i int) [][]byte
+	}{
+		{"many datagrams, each filled", func(i int) [][]byte {
+			off := i / 4000 * 1400
+			return split4(uint16(i%4000), payload, part{off, off + 1400, true})
+		}},
+		{"one that waits, all others whole", func(i int) [][]byte {
+			if i == 0 {
+				return split6(1, payload, part{0, 8, true})
+			}
+			return split4(uint16(i), pair, part{0, 56, true}, part{56, 108, false})
+		}},
+	} {
+		p := NewParser(53)
+		var s Segment
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range 100_000 {
+			for _, b := range c.next(i) {
+				p.Parse(&capture.Packet{Data: b, Wire: len(b), Link: capture.LinkRaw}, &s)
+				p.TakeLost()
+			}
+			if f := &p.fragments; f.held > fragmentsHeld || len(f.waiting) > maxDatagrams || len(f.queue) > 3*maxDatagrams {
+				t.Fatalf("%s: %d octets, %d datagrams, queue of %d", c.name, f.held, len(f.waiting), len(f.queue))
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if got := int64(after.HeapAlloc) - int64(before.HeapAlloc); got > fragmentsHeld*3/2 {
+			t.Errorf("%s: %d octets on the heap, %d counted", c.name, got, p.fragments.held)
+		}
+		runtime.KeepAlive(p)
 	}
 }

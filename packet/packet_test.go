@@ -117,6 +117,7 @@ func parse(t *testing.T, link capture.LinkType, b []byte, wire int) parsed {
 	s := Segment{Lost: true, Place: 99}
 	d := p.Parse(&capture.Packet{Time: 5, Data: b, Wire: max(wire, len(b)), Link: link}, &s)
 	p.Close() // a lone fragment is lost then
+	lost := p.TakeLost()
 	want := Stats{Received: 1}
 	switch d {
 	case NotIP:
@@ -126,17 +127,17 @@ func parse(t *testing.T, link capture.LinkType, b []byte, wire int) parsed {
 	case Fragment:
 		want.Fragments = 1
 	}
-	if p.Stats != want {
-		t.Errorf("door %d, stats %+v", d, p.Stats)
+	if p.Stats != want || len(lost) != int(want.Fragments) {
+		t.Errorf("door %d, stats %+v, lost %+v", d, p.Stats, lost)
 	}
-	if s.Time != 5 || s.Place != 0 || s.Lost || len(p.TakeLost()) != int(want.Fragments) {
+	if s.Time != 5 || s.Place != 0 || s.Lost {
 		t.Errorf("door %d, segment %+v", d, s)
 	}
 	switch d {
 	case DNS:
 		return parsed{d, s.Source, s.Dest, [2]uint16{s.SourcePort, s.DestPort}, s.TCP, s.Flags, s.Seq, s.Size, string(s.Payload)}
 	case Fragment:
-		return parsed{Door: d, Source: s.Source, Dest: s.Dest}
+		return parsed{Door: d, Source: lost[0].Source, Dest: lost[0].Dest}
 	}
 	return parsed{Door: d}
 }

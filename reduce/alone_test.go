@@ -226,7 +226,7 @@ func TestAloneForgets(t *testing.T) {
 	if d := parseAlone(t, rep); d.NQ != 0 || d.NR != 0 || rep.Window.Skipped != 0 {
 		t.Errorf("skipped %d, %.500s", rep.Window.Skipped, rep.Data)
 	}
-	if len(r.m.queue) != 0 || len(r.m.pending) != 0 {
-		t.Errorf("%d queued and %d pending after the window", len(r.m.queue), len(r.m.pending))
+	if len(r.m.queue) != 0 || len(r.m.pending) != 0 || r.m.held != 0 {
+		t.Errorf("%d queued, %d pending, %d octets held after the window", len(r.m.queue), len(r.m.pending), r.m.held)
 	}
 }

@@ -285,6 +285,10 @@ func TestParams(t *testing.T) {
 			t.Errorf("%s: got %s, state %s, error %d\nwant %s, state %s", c.what, rep.Data, rep.State, rep.Window.Error, c.want, c.state)
 		}
 	}
+	two := append(askFor(t, 1, "b."), askFor(t, 1, "a.")...)
+	if got, want := string(one(t, "TopNQ", Params{Top: 1, Ties: true}, two).Data), `[["a.",1],["b.",1]]`; got != want {
+		t.Errorf("ties of all: got %s, want %s", got, want)
+	}
 	// A sketch: d takes the place and the count of one of two.
 	rep := one(t, "TopNQ", Params{MaxKeys: 3}, msgs)
 	if want := `[["a.",3],["d.",3],["c.",2]]`; string(rep.Data) != want || rep.Window.Error != 2 || rep.State == nil {

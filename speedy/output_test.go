@@ -98,7 +98,7 @@ func generated(n int) []capture.Packet {
 // ledger checks that every packet left by one door.
 func ledger(t testing.TB, s Stats) {
 	t.Helper()
-	if s.Received != s.NotIP+s.NotDNSPort+s.Fragments+s.Streams.Segments {
+	if s.Received != s.NotIP+s.NotDNSPort+s.Joined+s.Fragments+s.Streams.Segments {
 		t.Errorf("received is not the sum of the doors: %+v", s)
 	}
 	if s.Streams.Segments != s.Streams.Used+s.Streams.NotDNS+s.Streams.Lost {
