@@ -166,7 +166,7 @@ func TestLoopPaced(t *testing.T) {
 				break
 			}
 			for _, p := range b.Packets {
-				if ahead := time.Unix(0, p.Time).Sub(time.Now()); ahead < 0 || ahead > slack {
+				if ahead := time.Until(time.Unix(0, p.Time)); ahead < 0 || ahead > slack {
 					t.Fatalf("packet %v ahead of the clock", ahead)
 				}
 			}

@@ -74,6 +74,13 @@ func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer, log *slog.Logg
 			f.byAddr[a] = srv
 		}
 	}
+	// The rest may go to a server that has addresses of its own.
+	for _, srv := range f.servers {
+		if srv.name == cfg.Server {
+			f.rest = srv
+			return f
+		}
+	}
 	f.rest = f.newServer(cfg.Server)
 	// Where servers are told apart, the one for the rest is there from its
 	// first message on.

@@ -40,7 +40,9 @@ type datagram struct {
 	held    int
 	total   int // octets of the whole, -1 before the last fragment
 	proto   uint8
+	whole   []byte
 	refused bool
+	other   bool // its ports are not of DNS
 	done    bool // no longer waiting
 }
 
@@ -50,9 +52,10 @@ type fragment struct {
 	data []byte
 }
 
-// add takes a fragment and returns the whole payload and its protocol when it
-// is the one that was missing.
-func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off int, more bool, data []byte, size int) (whole []byte, _ uint8) {
+// add takes a fragment and returns the datagram when it is the one that was
+// missing, with its payload in one piece. other says that the fragment shows a
+// datagram without DNS.
+func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off int, more, other bool, data []byte, size int) *datagram {
 	f.now = max(f.now, s.Time)
 	f.expire(p, f.now-fragmentsNS)
 	d := f.waiting[key]
@@ -68,26 +71,26 @@ func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off 
 		f.queue = append(f.queue, d)
 	}
 	d.packets++
+	d.other = d.other || other
 	if d.refused || !d.put(proto, off, more, data, size) {
 		// Its other fragments are refused as they come.
 		f.held -= d.held
 		d.refused, d.pieces, d.held = true, nil, 0
-		return nil, 0
+		return nil
 	}
 	f.held += d.charge()
 	if d.total < 0 || !d.complete() {
 		for f.held > fragmentsHeld {
 			f.giveUp(p, f.oldest())
 		}
-		return nil, 0
+		return nil
 	}
-	whole = make([]byte, 0, d.total)
+	d.whole = make([]byte, 0, d.total)
 	for i := range d.pieces {
-		whole = append(whole, d.pieces[i].data...)
+		d.whole = append(d.whole, d.pieces[i].data...)
 	}
-	p.Joined += d.packets - 1
 	f.forget(d)
-	return whole, d.proto
+	return d
 }
 
 // put files a fragment; false refuses the datagram.
@@ -159,8 +162,13 @@ func (f *fragments) expire(p *Stats, before int64) {
 	}
 }
 
-// giveUp counts the packets of d as lost.
+// giveUp counts the packets of d as lost, unless they were of other traffic.
 func (f *fragments) giveUp(p *Stats, d *datagram) {
+	if d.other {
+		p.NotDNSPort += d.packets
+		f.forget(d)
+		return
+	}
 	p.Fragments += d.packets
 	f.lost = append(f.lost, Segment{Lost: true, Source: d.key.source, Dest: d.key.dest})
 	f.forget(d)

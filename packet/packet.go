@@ -179,6 +179,9 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		s.Source = netip.AddrFrom4([4]byte(b[12:16]))
 		s.Dest = netip.AddrFrom4([4]byte(b[16:20]))
 		if f := binary.BigEndian.Uint16(b[6:]); f&0x3fff != 0 { // offset, or more to come
+			if b[9] != protoUDP && b[9] != protoTCP {
+				return NotDNSPort
+			}
 			key := datagramKey{s.Source, s.Dest, uint32(binary.BigEndian.Uint16(b[4:])), b[9]}
 			return p.fragment(s, key, b[9], f&0x1fff, f&0x2000 != 0, b[hlen:min(size, len(b))], size-hlen)
 		}
@@ -238,16 +241,32 @@ func (p *Parser) fragment(s *Segment, key datagramKey, proto uint8, off uint16, 
 	if p.whole {
 		return NotIP // a fragment inside fragments
 	}
-	whole, proto := p.fragments.add(&p.Stats, s, key, proto, int(off)*8, more, data, size)
-	if whole == nil {
+	other := false
+	if off == 0 && (proto == protoUDP || proto == protoTCP) && len(data) >= 4 {
+		other = !p.isDNS(binary.BigEndian.Uint16(data)) && !p.isDNS(binary.BigEndian.Uint16(data[2:]))
+	}
+	d := p.fragments.add(&p.Stats, s, key, proto, int(off)*8, more, other, data, size)
+	if d == nil {
 		return Fragment
 	}
 	p.whole = true
 	defer func() { p.whole = false }()
+	door := NotDNSPort
 	if s.Source.Is4() {
-		return p.transport(proto, whole, len(whole), s)
+		door = p.transport(d.proto, d.whole, len(d.whole), s)
+	} else {
+		door = p.ipv6(d.proto, d.whole, len(d.whole), s)
 	}
-	return p.ipv6(proto, whole, len(whole), s)
+	// The fragments before this one leave by the same door.
+	switch n := d.packets - 1; door {
+	case DNS:
+		p.Stats.Joined += n
+	case NotDNSPort:
+		p.Stats.NotDNSPort += n
+	default:
+		p.Stats.NotIP += n
+	}
+	return door
 }
 
 // transport reads UDP and TCP. size is the length on the wire of what b begins.

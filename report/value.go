@@ -107,14 +107,24 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 		if err == nil && (n.isNum || !n.numbers()) {
 			err = errForm
 		}
+		if err == nil && t.keys() > n.keys() {
+			t.leave(n)
+			n = t
+		}
 		return n, count, err
 	}
-	raw := r.Data
-	if r.State != nil {
-		raw = r.State
-	}
-	if n, err = parseNode(raw); err != nil {
+	if n, err = parseNode(r.Data); err != nil {
 		return nil, 0, err
+	}
+	if r.State != nil {
+		state, err := parseNode(r.State)
+		if err != nil {
+			return nil, 0, err
+		}
+		// A long table can show more than a state may hold.
+		if r.Shape != TableOf || state.keys() >= n.keys() {
+			n = state
+		}
 	}
 	if r.Shape != ListOf && !n.numbers() {
 		return nil, 0, errForm
@@ -132,6 +142,35 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 		}
 	}
 	return n, 0, nil
+}
+
+// keys counts the members but for those that tell what was left out.
+func (n *node) keys() int {
+	k := len(n.members)
+	for _, left := range []string{SkippedKey, SkippedSumKey} {
+		if n.members[left] != nil {
+			k--
+		}
+	}
+	return k
+}
+
+// leave tells in n what it left out of the whole table, of which state, shorter
+// than n, tells the size.
+func (n *node) leave(state *node) {
+	keys, sum := float64(state.keys()-n.keys()), -n.sum()
+	if m := state.members[SkippedKey]; m != nil {
+		keys += m.num
+	}
+	for k, m := range state.members {
+		if k != SkippedKey {
+			sum += m.sum()
+		}
+	}
+	if keys > 0 {
+		n.members[SkippedKey] = &node{isNum: true, num: keys}
+		n.members[SkippedSumKey] = &node{isNum: true, num: sum}
+	}
 }
 
 // parsePairs reads [["key",5],…].

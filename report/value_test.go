@@ -197,3 +197,41 @@ func TestMergeOverflow(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Merging one report changes nothing, also where it shows more keys than a
+// state may hold.
+func TestMergeLongTop(t *testing.T) {
+	var pairs, members []string
+	for i := range 3000 {
+		pairs = append(pairs, fmt.Sprintf(`["%05d.",%d]`, i, 5000-i))
+		if i < 2046 {
+			members = append(members, fmt.Sprintf(`"%05d.":%d`, i, 5000-i))
+		}
+	}
+	rest := 0
+	for i := 2046; i < 4000; i++ {
+		rest += 5000 - i
+	}
+	r := &Report{
+		Shape: Top, Data: json.RawMessage("[" + strings.Join(pairs, ",") + "]"),
+		State: json.RawMessage(fmt.Sprintf(`{"-:SKIPPED:-":1954,"-:SKIPPED_SUM:-":%d,%s}`, rest, strings.Join(members, ","))),
+	}
+	var v Value
+	if err := v.Merge(r); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(v.AppendData(nil, 10, 0)); got != string(r.Data) {
+		t.Errorf("merged to %.100s…", got)
+	}
+	// 4,000 keys in all: what is not shown is told.
+	want := 0
+	for i := 3000; i < 4000; i++ {
+		want += 5000 - i
+	}
+	if n := v.root.members[SkippedKey].num; n != 1000 {
+		t.Errorf("%g keys skipped", n)
+	}
+	if n := v.root.members[SkippedSumKey].num; int(n) != want {
+		t.Errorf("sum skipped is %g, want %d", n, want)
+	}
+}

@@ -138,7 +138,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s: %d of 2000 addresses depend on the key", method, differ)
 		}
 	}
-	if RandomKey() == RandomKey() {
+	if a, b := RandomKey(), RandomKey(); a == b {
 		t.Error("two random keys are equal")
 	}
 }
