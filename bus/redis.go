@@ -97,10 +97,10 @@ func newRedis(url string, log *slog.Logger, maxBytes, maxReports int) (*Redis, e
 // newClient makes a client that tries once and says so: when to try again is
 // decided here, where the order of reports is known.
 func newClient(url string) (*redis.Client, error) {
-	opt, err := redis.ParseURL(url)
-	if err != nil {
-		return nil, fmt.Errorf("redis url: must be like redis://localhost:6379/0: %w", err)
+	if err := CheckURL(url); err != nil {
+		return nil, err
 	}
+	opt, _ := redis.ParseURL(url)
 	logging.Disable() // its lines are not ours; errors come back to us anyhow
 	opt.MaxRetries = -1
 	opt.DialerRetries = 1
@@ -108,6 +108,15 @@ func newClient(url string) (*redis.Client, error) {
 	opt.PipelinePoolSize = -1 // one connection keeps the order
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewClient(opt), nil
+}
+
+// CheckURL says what is wrong with a URL, without connecting.
+func CheckURL(url string) error {
+	_, err := redis.ParseURL(url)
+	if err != nil {
+		return fmt.Errorf("must be like redis://localhost:6379/0: %w", err)
+	}
+	return nil
 }
 
 // Publish queues one report for a channel; line is the caller's again when it

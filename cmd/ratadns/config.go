@@ -19,6 +19,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
+	"ratadns/bus"
 	"ratadns/fievel"
 	"ratadns/jerry"
 	"ratadns/reduce"
@@ -35,16 +36,28 @@ type config struct {
 	Output    *outputConfig       `yaml:"output"`
 	Reducers  []reducerConfig     `yaml:"reducers"`
 	Anonymize anonymizeConfig     `yaml:"anonymize"`
-	Jerry     jerry.Config        `yaml:"jerry"`
+	Jerry     jerryConfig         `yaml:"jerry"`
 
 	path string
 	file *ast.File
 }
 
+// Lengths and sizes are read as words, so that an error can tell where.
+
 type windowConfig struct {
-	Duration *time.Duration `yaml:"duration"`
-	Messages *int           `yaml:"messages"`
-	Lateness *time.Duration `yaml:"lateness"`
+	Duration string `yaml:"duration"`
+	Messages *int   `yaml:"messages"`
+	Lateness string `yaml:"lateness"`
+}
+
+type jerryConfig struct {
+	Listen    string          `yaml:"listen"`
+	Keep      string          `yaml:"keep"`
+	MaxBytes  string          `yaml:"max_bytes"`
+	Subscribe jerry.Subscribe `yaml:"subscribe"`
+	History   struct {
+		Dir string `yaml:"dir"`
+	} `yaml:"history"`
 }
 
 type redisConfig struct {
@@ -128,13 +141,16 @@ func loadConfig(path string) (*config, error) {
 
 // newConfig returns what holds where the file says nothing.
 func newConfig() *config {
-	return &config{Jerry: jerry.DefaultConfig(), Anonymize: anonymizeConfig{Method: string(speedy.Hash)}}
+	return &config{Anonymize: anonymizeConfig{Method: string(speedy.Hash)}}
 }
 
 func (c *config) parse(b []byte) error {
 	file, err := parser.ParseBytes(b, 0)
 	if err == nil {
 		c.file = file
+		if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+			return c.validate() // nothing but comments: the defaults
+		}
 		err = yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(c)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -142,7 +158,7 @@ func (c *config) parse(b []byte) error {
 		if !errors.As(err, &at) {
 			return fmt.Errorf("%s: %w", c.path, err)
 		}
-		what := strings.Replace(at.GetMessage(), "unknown field", "unknown key", 1)
+		what := plainWords(at.GetMessage())
 		if t := at.GetToken(); t != nil {
 			return fmt.Errorf("%s:%d:%d: %s", c.path, t.Position.Line, t.Position.Column, what)
 		}
@@ -175,12 +191,15 @@ const (
 )
 
 func (c *config) validate() error {
-	if w := c.window(); w.Validate() != nil {
-		err := w.Validate()
+	w, err := c.window()
+	if err != nil {
+		return err
+	}
+	if err := w.Validate(); err != nil {
 		member, _, _ := strings.Cut(err.Error(), " ")
 		return c.at("$.window."+member, "window.%w", err)
 	}
-	if c.Window.Messages != nil && c.Window.Duration != nil {
+	if c.Window.Messages != nil && c.Window.Duration != "" {
 		return c.at("$.window.messages", "window has a duration and a number of messages, choose one")
 	}
 	if c.Window.Messages != nil && *c.Window.Messages == 0 {
@@ -200,8 +219,13 @@ func (c *config) validate() error {
 			return err
 		}
 	}
-	if err := c.Jerry.Validate(); err != nil {
-		return c.at("$.jerry", "jerry.%w", err)
+	if c.Redis.URL != "" {
+		if err := bus.CheckURL(c.Redis.URL); err != nil {
+			return c.at("$.redis.url", "redis.url: %w", err)
+		}
+	}
+	if _, err := c.jerry(); err != nil {
+		return err
 	}
 	seen := make(map[string]bool)
 	for i := range c.Reducers {
@@ -213,6 +237,9 @@ func (c *config) validate() error {
 }
 
 func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]bool) error {
+	if r.Use == "" && c.isNull(path) {
+		r.Use = "Null" // which YAML takes for nothing
+	}
 	if r.Use == "" {
 		return c.at(path, "use is missing: a reducer of the catalogue, see: ratadns reducers")
 	}
@@ -247,6 +274,9 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 			return c.at(at(p.name), "%s must be 1 to %d, got %d", p.name, p.max, *p.value)
 		}
 	}
+	if r.N != nil && r.Top != nil {
+		return c.at(at("top"), "n and top are two words for one thing, choose one")
+	}
 	if r.Ties != "" && (r.Ties != "all" || !slices.Contains(entry.Takes, "ties")) {
 		return c.at(at("ties"), "ties must be all, for a reducer with a top, got %q", r.Ties)
 	}
@@ -279,19 +309,87 @@ func (c *config) checkOutput(path string, o *outputConfig) error {
 	return nil
 }
 
-// window is the configured one over the default.
-func (c *config) window() fievel.Window {
-	w := fievel.DefaultConfig().Window
-	if c.Window.Duration != nil {
-		w.Duration = *c.Window.Duration
+// isNull reports whether the reducer at path is written as the bare word Null.
+func (c *config) isNull(path string) bool {
+	for _, p := range []string{path, path + ".use"} {
+		if p, err := yaml.PathString(p); err == nil {
+			node, err := p.FilterFile(c.file)
+			if null, ok := node.(*ast.NullNode); err == nil && ok {
+				return null.GetToken().Value == "Null"
+			}
+		}
 	}
+	return false
+}
+
+// plainWords says what the YAML library says without Go's types.
+func plainWords(s string) string {
+	s = strings.Replace(s, "unknown field", "unknown key", 1)
+	_, wanted, ok := strings.Cut(s, " of type ")
+	if !strings.HasPrefix(s, "cannot unmarshal") || !ok {
+		return s
+	}
+	switch {
+	case strings.HasPrefix(wanted, "int"):
+		return "must be a number"
+	case strings.HasPrefix(wanted, "string"):
+		return "must be a text"
+	case strings.HasPrefix(wanted, "[]"):
+		return "must be a list"
+	case strings.HasPrefix(wanted, "map"):
+		return "must be names with their values"
+	}
+	return "has another form than it must have, see: ratadns config example"
+}
+
+// duration reads the length at path; an empty one leaves d as it is.
+func (c *config) duration(path, text string, d *time.Duration) error {
+	if text == "" {
+		return nil
+	}
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		return c.at(path, "%s must be a length with its unit, like 10s, 5m or 24h, got %q", strings.TrimPrefix(path, "$."), text)
+	}
+	*d = v
+	return nil
+}
+
+// window is the configured one over the default.
+func (c *config) window() (fievel.Window, error) {
+	w := fievel.DefaultConfig().Window
 	if c.Window.Messages != nil {
 		w.Messages = *c.Window.Messages
 	}
-	if c.Window.Lateness != nil {
-		w.Lateness = *c.Window.Lateness
+	if err := c.duration("$.window.duration", c.Window.Duration, &w.Duration); err != nil {
+		return w, err
 	}
-	return w
+	return w, c.duration("$.window.lateness", c.Window.Lateness, &w.Lateness)
+}
+
+// jerry is the configured one over the default.
+func (c *config) jerry() (jerry.Config, error) {
+	j := jerry.DefaultConfig()
+	if c.Jerry.Listen != "" {
+		j.Listen = c.Jerry.Listen
+	}
+	j.Subscribe = c.Jerry.Subscribe
+	if err := c.duration("$.jerry.keep", c.Jerry.Keep, &j.Keep); err != nil {
+		return j, err
+	}
+	if c.Jerry.MaxBytes != "" {
+		if err := j.MaxBytes.UnmarshalText([]byte(c.Jerry.MaxBytes)); err != nil {
+			return j, c.at("$.jerry.max_bytes", "jerry.max_bytes must be a size with its unit, like 256MiB, got %q", c.Jerry.MaxBytes)
+		}
+	}
+	if err := j.Validate(); err != nil {
+		member, _, _ := strings.Cut(err.Error(), " ")
+		return j, c.at("$.jerry."+strings.TrimSuffix(member, ":"), "jerry.%w", err)
+	}
+	if len(j.Subscribe.Streams) > 0 {
+		return j, c.at("$.jerry.subscribe.streams", "jerry.subscribe.streams must be empty in this version; reports are heard on channels")
+	}
+	return j, nil
 }
 
 // serverList is Servers by name; an address belongs to one of them.
@@ -328,7 +426,7 @@ func catalogueChannels(c *config) []string {
 		r := &c.Reducers[i]
 		names[r.typ()] = true
 		if o := c.outputOf(r); o != nil && o.Redis != nil {
-			names[expand(o.Redis.Channel, r.typ(), "")] = true
+			names[expand(o.Redis.Channel, r.typ())] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
@@ -342,10 +440,7 @@ func (c *config) outputOf(r *reducerConfig) *outputConfig {
 }
 
 // expand puts the type into a channel's or file's name. The default is the type.
-func expand(name, typ, preset string) string {
-	if name == "" {
-		name = preset
-	}
+func expand(name, typ string) string {
 	if name == "" {
 		return typ
 	}

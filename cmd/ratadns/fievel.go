@@ -43,7 +43,7 @@ func (c *fievelCmd) Run(e *env) error {
 	}
 	r := &messages{r: speedy.NewReader(e.stdin), log: e.log}
 	err = r.run(e.ctx, f)
-	err = errors.Join(err, f.Close(), outputs.Close())
+	err = errors.Join(err, f.Close(), outputs.Close(e.log))
 	e.log.Info("messages", "read", r.r.Stats.Messages, "bad", r.r.Stats.Bad, "wrong_length", r.r.Stats.Length)
 	logFievel(e.log, f)
 	return err
@@ -143,13 +143,13 @@ func newFievel(cfg *config, e *env, anon *speedy.Anonymizer) (*fievel.Fievel, *o
 		r := &cfg.Reducers[i]
 		o, err := out.open(cfg, r, e.log)
 		if err != nil {
-			return nil, nil, errors.Join(err, out.Close())
+			return nil, nil, errors.Join(err, out.Close(e.log))
 		}
 		reducers = append(reducers, newReducer(cfg, r, o))
 	}
 	fc, err := cfg.fievel()
 	if err != nil {
-		return nil, nil, errors.Join(err, out.Close())
+		return nil, nil, errors.Join(err, out.Close(e.log))
 	}
 	return fievel.New(fc, reducers, anon, e.log), out, nil
 }
@@ -161,7 +161,9 @@ func (c *config) fievel() (fievel.Config, error) {
 	if fc.Servers, err = c.serverList(); err != nil {
 		return fc, usageError{err}
 	}
-	fc.Window = c.window()
+	if fc.Window, err = c.window(); err != nil {
+		return fc, usageError{err}
+	}
 	if fc.Server = c.Server; fc.Server == "" {
 		if fc.Server, err = os.Hostname(); err != nil {
 			return fc, fmt.Errorf("server is not set and the host has no name: %w", err)
@@ -198,7 +200,7 @@ func (out *outputs) open(cfg *config, r *reducerConfig, log *slog.Logger) (bus.O
 	case o.word == "discard":
 		return bus.Func(func([]byte) {}), nil
 	case o.File != "":
-		name := expand(o.File, r.typ(), "")
+		name := expand(o.File, r.typ())
 		if f := out.files[name]; f != nil {
 			return f, nil
 		}
@@ -215,23 +217,29 @@ func (out *outputs) open(cfg *config, r *reducerConfig, log *slog.Logger) (bus.O
 			return nil, usageError{cfg.at("$.redis.url", "redis.url: %w", err)}
 		}
 	}
-	channel := expand(o.Redis.Channel, r.typ(), "")
-	return bus.Func(func(line []byte) { out.redis.Publish(channel, line) }), nil
+	return out.redis.Channel(expand(o.Redis.Channel, r.typ())), nil
 }
 
 // redisGrace is how long the end waits for a Redis that is away.
 const redisGrace = 5 * time.Second
 
-// Close flushes and closes them all.
-func (out *outputs) Close() error {
+// Close flushes and closes them all. Reports that Redis did not take are an
+// error, whenever they were dropped.
+func (out *outputs) Close(log *slog.Logger) error {
 	err := out.stdout.Close()
 	for _, f := range out.files {
 		err = errors.Join(err, f.Close())
 	}
-	if out.redis != nil {
-		err = errors.Join(err, out.redis.Close(redisGrace))
+	if out.redis == nil {
+		return err
 	}
-	return err
+	rerr := out.redis.Close(redisGrace)
+	s := out.redis.Stats()
+	log.Info("redis", "sent", s.Sent, "dropped", s.Dropped)
+	if rerr == nil && s.Dropped > 0 {
+		rerr = fmt.Errorf("redis: %d reports dropped", s.Dropped)
+	}
+	return errors.Join(err, rerr)
 }
 
 // addAnonymous lets f know the servers by their anonymised addresses too, which

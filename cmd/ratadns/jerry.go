@@ -26,11 +26,14 @@ Example:
 }
 
 func (c *jerryCmd) Run(e *env) error {
-	cfg, err := c.settings()
+	cfg, jc, err := c.settings()
 	if err != nil {
 		return err
 	}
-	channels := cfg.Jerry.Subscribe.Channels
+	if cfg.Jerry.History.Dir != "" {
+		e.log.Warn("jerry.history.dir is not used in this version: reports are kept in memory", "keep", jc.Keep)
+	}
+	channels := jc.Subscribe.Channels
 	if len(channels) == 0 {
 		channels = catalogueChannels(cfg)
 	}
@@ -38,12 +41,12 @@ func (c *jerryCmd) Run(e *env) error {
 	if err != nil {
 		return usageError{cfg.at("$.redis.url", "redis.url: %w", err)}
 	}
-	l, err := listenTCP(cfg.Jerry.Listen)
+	l, err := listenTCP(jc.Listen)
 	if err != nil {
 		return err
 	}
-	j := jerry.New(cfg.Jerry, e.log, jerry.WithConnected(sub.Connected))
-	e.log.Info("dashboard", "url", dashboardURL(cfg.Jerry.Listen, l.Addr()))
+	j := jerry.New(jc, e.log, jerry.WithConnected(sub.Connected))
+	e.log.Info("dashboard", "url", dashboardURL(jc.Listen, l.Addr()))
 
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
@@ -58,24 +61,30 @@ func (c *jerryCmd) Run(e *env) error {
 }
 
 // settings are the configuration file's, flags over it.
-func (c *jerryCmd) settings() (*config, error) {
+func (c *jerryCmd) settings() (*config, jerry.Config, error) {
 	cfg, err := loadConfig(c.Config)
 	if err != nil {
-		return nil, err
-	}
-	if c.Listen != "" {
-		cfg.Jerry.Listen = c.Listen
-		if err := cfg.Jerry.Validate(); err != nil {
-			return nil, usagef("--listen: %w", err)
-		}
+		return nil, jerry.Config{}, err
 	}
 	if cfg.Redis.URL == "" {
-		return nil, usageError{cfg.at("$.redis", "redis.url is not set: jerry hears reports through redis, like redis://localhost:6379/0")}
+		return nil, jerry.Config{}, usageError{cfg.at("$.redis", "redis.url is not set: jerry hears reports through redis, like redis://localhost:6379/0")}
 	}
-	if len(cfg.Jerry.Subscribe.Streams) > 0 {
-		return nil, usageError{cfg.at("$.jerry.subscribe.streams", "jerry.subscribe.streams must be empty in this version; reports are heard on channels")}
+	jc, err := cfg.listening(c.Listen)
+	return cfg, jc, err
+}
+
+// listening is Jerry's configuration with the address of --listen, if any.
+func (c *config) listening(listen string) (jerry.Config, error) {
+	jc, err := c.jerry()
+	if err != nil {
+		return jc, usageError{err}
 	}
-	return cfg, nil
+	if listen != "" {
+		if jc.Listen = listen; jc.Validate() != nil {
+			return jc, usagef("--listen: %w", jc.Validate())
+		}
+	}
+	return jc, nil
 }
 
 // listenTCP listens, or says what is wrong with the address.

@@ -42,7 +42,7 @@ func (c *monitorCmd) Run(e *env) error {
 	sc.Grace = grace
 	engine := speedy.NewEngine(sc, f)
 	err = engine.Run(e.ctx, src, f.Err)
-	err = errors.Join(err, f.Close(), outputs.Close())
+	err = errors.Join(err, f.Close(), outputs.Close(e.log))
 	logStats(e.log, engine.Stats())
 	logFievel(e.log, f)
 	return err

@@ -40,7 +40,7 @@ Examples:
 const defaultListen = "localhost:8053"
 
 // upWindow is shorter than the default of the other commands: somebody watches.
-const upWindow = time.Second
+const upWindow = "1s"
 
 // upReducers are what the dashboard shows.
 var upReducers = []reducerConfig{
@@ -50,7 +50,7 @@ var upReducers = []reducerConfig{
 }
 
 func (c *upCmd) Run(e *env) error {
-	cfg, speed, err := c.settings()
+	cfg, jc, speed, err := c.settings()
 	if err != nil {
 		return err
 	}
@@ -63,16 +63,16 @@ func (c *upCmd) Run(e *env) error {
 		return err
 	}
 	defer src.Close()
-	l, err := net.Listen("tcp", cfg.Jerry.Listen)
+	l, err := listenTCP(jc.Listen)
 	if err != nil {
-		return hinted{fmt.Errorf("--listen: %w", err), "choose another address with --listen localhost:PORT"}
+		return err
 	}
-	j := jerry.New(cfg.Jerry, e.log)
+	j := jerry.New(jc, e.log)
 	f, err := upFievel(cfg, j, anon, e)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "dashboard on %s\n", dashboardURL(cfg.Jerry.Listen, l.Addr()))
+	fmt.Fprintf(os.Stderr, "dashboard on %s\n", dashboardURL(jc.Listen, l.Addr()))
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	served := make(chan error, 1)
@@ -99,39 +99,31 @@ func (c *upCmd) chain(ctx context.Context, e *env, src capture.Source, f *fievel
 }
 
 // settings are the configuration file's, flags over it.
-func (c *upCmd) settings() (cfg *config, speed float64, err error) {
-	names := append(c.Read, c.More...)
-	c.Read = names
+func (c *upCmd) settings() (cfg *config, jc jerry.Config, speed float64, err error) {
+	c.Read = append(c.Read, c.More...)
 	if speed, err = capture.ParseSpeed(c.Speed); err != nil {
-		return nil, 0, usagef("--speed %q: %w", c.Speed, err)
+		return nil, jc, 0, usagef("--speed %q: %w", c.Speed, err)
 	}
-	if speed == 0 && len(names) == 0 {
-		return nil, 0, usagef("--speed max: the sample capture goes round for ever; name a capture with -r")
+	if speed == 0 && len(c.Read) == 0 {
+		return nil, jc, 0, usagef("--speed max: the sample capture goes round for ever; name a capture with -r")
 	}
 	cfg = newConfig()
 	cfg.Jerry.Listen = defaultListen
 	if c.Config != "" {
 		if cfg, err = loadConfig(c.Config); err != nil {
-			return nil, 0, err
+			return nil, jc, 0, err
 		}
 	} else {
-		window := upWindow
-		cfg.Window.Duration = &window
+		cfg.Window.Duration = upWindow
 	}
 	if len(cfg.Reducers) == 0 {
 		cfg.Reducers = upReducers
 	}
-	if len(names) == 0 && len(cfg.Servers) == 0 {
+	if len(c.Read) == 0 && len(cfg.Servers) == 0 {
 		cfg.Servers = make(map[string][]string)
 		for _, s := range sample.Servers {
 			cfg.Servers[s.Name] = s.Addresses
 		}
-	}
-	if c.Listen != "" {
-		cfg.Jerry.Listen = c.Listen
-	}
-	if err := cfg.Jerry.Validate(); err != nil {
-		return nil, 0, usagef("--listen: %w", err)
 	}
 	if c.Anonymize != "" {
 		cfg.Anonymize.Method = c.Anonymize
@@ -139,7 +131,8 @@ func (c *upCmd) settings() (cfg *config, speed float64, err error) {
 	if c.AnonymizeKey != "" {
 		cfg.Anonymize.Key = c.AnonymizeKey
 	}
-	return cfg, speed, nil
+	jc, err = cfg.listening(c.Listen)
+	return cfg, jc, speed, err
 }
 
 // source is what -r names, at its pace, or the sample capture for ever.
