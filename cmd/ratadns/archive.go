@@ -22,7 +22,7 @@ overwritten. Packets are on disk a second after they came, so that also a
 killed archive loses no more than that.
 
 Examples:
-    tcpdump -i eth0 -w - port 53 | ratadns archive -r - --dir /var/lib/ratadns/packets
+    tcpdump -i eth0 -U -w - port 53 | ratadns archive -r - --dir /var/lib/ratadns/packets
     zstdcat /var/lib/ratadns/packets/20161006T130000Z-000.pcap.zst | tcpdump -r -`
 }
 

@@ -25,7 +25,7 @@ func (fievelCmd) Help() string {
 reducer to its output, a window after the other.
 
 Example:
-    tcpdump -i eth0 -w - port 53 | ratadns speedy | ratadns fievel --config rata.yml`
+    tcpdump -i eth0 -U -w - port 53 | ratadns speedy | ratadns fievel --config rata.yml`
 }
 
 func (c *fievelCmd) Run(e *env) error {

@@ -24,7 +24,7 @@ func (speedyCmd) Help() string {
 follows at once, in the order of the capture.
 
 Examples:
-    tcpdump -i eth0 -w - port 53 | ratadns speedy | ratadns fievel --config rata.yml
+    tcpdump -i eth0 -U -w - port 53 | ratadns speedy | ratadns fievel --config rata.yml
     ratadns speedy -r today.pcap.zst --fields seed --anonymize none`
 }
 
