@@ -171,7 +171,11 @@ func (m *Message) unpackRecords(b []byte, off int) error {
 				return m.fail(ErrTruncatedRecord, off)
 			}
 			next := off + 1
-			if b[off] != 0 { // the root, of which a referral or denial is full
+			switch {
+			case b[off] == 0: // the root, of which a root server's denials are full
+			case b[off] == 0xc0 && off+1 < len(b) && b[off+1] == HeaderLen && len(m.Questions) > 0:
+				next++ // the QNAME, which has been walked
+			default:
 				var err error
 				if next, _, _, err = skipName(b, off); err != nil {
 					return m.fail(err.(Reason), next)

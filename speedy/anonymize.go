@@ -77,15 +77,17 @@ type Anonymizer struct {
 	pad    [16]byte     // Crypto-PAn's
 	in     [16]byte     // scratch, so that nothing escapes to the heap
 	out    [16]byte
-	cache  []cached
+	cache4 []cached4
+	cache6 []cached6
 }
 
-// A cached result; addresses come again and again, and Crypto-PAn costs a
-// block of AES per bit.
-type cached struct{ from, to netip.Addr }
+// Cached results: addresses come again and again, and Crypto-PAn costs a block
+// of AES per bit. They start as a result for the address of zeros.
+type cached4 struct{ from, to uint32 }
+type cached6 struct{ from, to netip.Addr }
 
-// cacheSize holds the clients that matter; the table fits the second-level cache.
-const cacheSize = 4096
+// The caches hold the clients that matter and fit the second-level cache.
+const cache4Size, cache6Size = 8192, 2048
 
 // NewAnonymizer returns an Anonymizer of that method.
 func NewAnonymizer(method Method, key Key) (*Anonymizer, error) {
@@ -103,7 +105,11 @@ func NewAnonymizer(method Method, key Key) (*Anonymizer, error) {
 	default:
 		return nil, fmt.Errorf("unknown method %q, choose from none, hash, prefix, truncate", method)
 	}
-	a.cache = make([]cached, cacheSize)
+	a.cache4, a.cache6 = make([]cached4, cache4Size), make([]cached6, cache6Size)
+	zero := a.replace(netip.IPv4Unspecified()).As4()
+	for i := range a.cache4 {
+		a.cache4[i].to = binary.BigEndian.Uint32(zero[:])
+	}
 	return a, nil
 }
 
@@ -124,18 +130,32 @@ func (a *Anonymizer) Addr(x netip.Addr) netip.Addr {
 	case Truncate:
 		return truncate(x)
 	}
+	if x.Is4() {
+		b := x.As4()
+		from := binary.BigEndian.Uint32(b[:])
+		c := &a.cache4[from*0x9e3779b1>>19]
+		if c.from != from {
+			y := a.replace(x).As4()
+			c.from, c.to = from, binary.BigEndian.Uint32(y[:])
+		}
+		binary.BigEndian.PutUint32(b[:], c.to)
+		return netip.AddrFrom4(b)
+	}
 	b := x.As16()
 	h := (binary.LittleEndian.Uint64(b[:]) ^ binary.LittleEndian.Uint64(b[8:])) * 0x9e3779b97f4a7c15
-	c := &a.cache[h>>52%cacheSize]
+	c := &a.cache6[h>>53]
 	if c.from != x {
-		c.from = x
-		if a.method == Hash {
-			c.to = a.permute(x)
-		} else {
-			c.to = a.preserve(x)
-		}
+		c.from, c.to = x, a.replace(x)
 	}
 	return c.to
+}
+
+// replace works the anonymised form of x out.
+func (a *Anonymizer) replace(x netip.Addr) netip.Addr {
+	if a.method == Hash {
+		return a.permute(x)
+	}
+	return a.preserve(x)
 }
 
 // Subnet returns the address that stands for the prefix p. Under hash that is

@@ -147,7 +147,7 @@ func TestKeys(t *testing.T) {
 func TestAnonymizeCache(t *testing.T) {
 	for _, method := range []Method{Hash, Prefix} {
 		a := anonymizer(t, method, Key{1})
-		for i := range 3 * cacheSize {
+		for i := range 3 * cache4Size {
 			x := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 			if i%3 == 0 {
 				x = netip.AddrFrom16(x.As16()) // ::ffff:10.0.0.0, not the same
