@@ -10,6 +10,7 @@ package fievel
 import (
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"ratadns/bus"
 	"ratadns/reduce"
@@ -96,6 +97,14 @@ func (f *Fievel) Err() error { return f.err }
 func (f *Fievel) Message(m *speedy.Message) {
 	f.Stats.Found++
 	f.believed(f.clock.take(m))
+}
+
+// Tick closes the windows of time that are over at t, where a live source has
+// been silent since. It believes t as it would a packet.
+func (f *Fievel) Tick(t time.Time) {
+	if f.cfg.Window.Messages == 0 && f.clock.set && near(f.clock.now, t.UnixNano(), f.clock.far) {
+		f.advance(max(t.UnixNano(), f.clock.now))
+	}
 }
 
 // believed takes messages whose time is believed.
@@ -214,6 +223,13 @@ func (f *Fievel) flush() {
 			f.err = err
 		}
 	}
+}
+
+// LostAnywhere counts packets that are missing at nobody knows which server: the
+// kernel had no room for them. They stand with the rest.
+func (f *Fievel) LostAnywhere(n uint64) {
+	f.rest.lost += n
+	f.rest.silent = false
 }
 
 // AddAddress gives a configured server one more address.

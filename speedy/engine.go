@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"iter"
 	"net/netip"
 	"sync"
 	"time"
@@ -33,6 +34,9 @@ type Config struct {
 	// Grace is how long reading goes on after the context is done, for a pipe
 	// whose writer got the same Ctrl-C and still flushes.
 	Grace time.Duration
+	// Tick, where it is set, is called some times a second while no handler is
+	// running, with the time up to which a live source has nothing more.
+	Tick func(now time.Time)
 }
 
 // DefaultConfig reads port 53.
@@ -137,7 +141,7 @@ func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error
 		}
 	}()
 	go e.divide(ctx, filled, divided, done)
-	for l := range divided {
+	for l := range e.ticking(divided) {
 		e.work(l)
 		if err := flush(); err != nil {
 			return err
@@ -155,6 +159,35 @@ func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error
 		return nil
 	}
 	return readErr
+}
+
+// tick is how often Tick is called, and liveDelay how long a packet takes from
+// the network to a worker that has nothing else to do.
+const tick, liveDelay = 250 * time.Millisecond, 500 * time.Millisecond
+
+// ticking passes the loads on, and calls Tick when none has come for a while.
+func (e *Engine) ticking(divided <-chan *load) iter.Seq[*load] {
+	return func(yield func(*load) bool) {
+		var ticks <-chan time.Time
+		if e.cfg.Tick != nil {
+			t := time.NewTicker(tick)
+			defer t.Stop()
+			ticks = t.C
+		}
+		for {
+			select {
+			case l, ok := <-divided:
+				if !ok || !yield(l) {
+					return
+				}
+			case now := <-ticks:
+				// What has been read already comes first.
+				if len(divided) == 0 {
+					e.cfg.Tick(now.Add(-liveDelay))
+				}
+			}
+		}
+	}
 }
 
 // close gives up what is not complete at the end.

@@ -41,21 +41,11 @@ wait $chain
 // veth pair with tcpdump, Speedy and Fievel at its other end: the counts are
 // those of the file.
 func TestLive(t *testing.T) {
-	require(t, "tcpdump", "tcpreplay", "ip", "unshare")
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	ratadns, pcap, dir := self(t), samplePcap(t), t.TempDir()
-	args := []string{"--net", "--", "sh", "-c", liveScript, "sh", ratadns, pcap, stdoutConfig(t)}
-	if os.Getuid() != 0 { // a namespace of one's own needs a user of one's own
-		args = append([]string{"--user", "--map-root-user"}, args...)
-	}
-	cmd := exec.Command("unshare", args...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		logs, _ := exec.Command("sh", "-c", "tail -n 5 "+dir+"/*.log").CombinedOutput()
-		t.Fatalf("%v\n%s%s", err, out, logs)
-	}
+	ratadns, pcap := self(t), samplePcap(t)
+	dir := inNamespace(t, liveScript, ratadns, pcap)
 
 	// The same capture from the file; port 53 is all that tcpdump let through.
 	filtered := exec.Command("sh", "-c", `tcpdump -r "$1" -w - port 53 2>/dev/null | "$2" monitor --config "$3"`,
@@ -79,6 +69,78 @@ func TestLive(t *testing.T) {
 	log, err := os.ReadFile(dir + "/speedy.log")
 	if err != nil || !strings.Contains(string(log), "msg=messages") {
 		t.Errorf("speedy did not end in order: %v\n%s", err, log)
+	}
+}
+
+// inNamespace runs a script in a network namespace of its own and in a folder of
+// its own, which it returns. Its arguments are the program, the capture and
+// Fievel's configuration.
+func inNamespace(t *testing.T, script, ratadns, pcap string) (dir string) {
+	t.Helper()
+	require(t, "tcpdump", "tcpreplay", "ip", "unshare")
+	dir = t.TempDir()
+	args := []string{"--net", "--", "sh", "-c", script, "sh", ratadns, pcap, stdoutConfig(t)}
+	if os.Getuid() != 0 { // a namespace of one's own needs a user of one's own
+		args = append([]string{"--user", "--map-root-user"}, args...)
+	}
+	cmd := exec.Command("unshare", args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		logs, _ := exec.Command("sh", "-c", "tail -n 5 "+dir+"/*.log").CombinedOutput()
+		t.Fatalf("%v\n%s%s", err, out, logs)
+	}
+	return dir
+}
+
+// interfaceScript is the same without tcpdump, as fast as tcpreplay goes, and
+// then long enough in silence for the timer to close the windows.
+const interfaceScript = `
+set -eu
+ratadns=$1 pcap=$2 config=$3
+ip link add in type veth peer name out
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
+ip link set in up
+ip link set out up
+"$ratadns" monitor -i out --config "$config" >reports.jsonl 2>monitor.log &
+monitor=$!
+until grep -q listening monitor.log; do
+	kill -0 $monitor
+	sleep 0.1
+done
+tcpreplay -q -i in --topspeed "$pcap" >tcpreplay.log 2>&1
+for i in $(seq 200); do
+	[ -s reports.jsonl ] && break
+	sleep 0.1
+done
+[ -s reports.jsonl ] && touch closed-by-timer
+kill -INT $monitor
+wait $monitor
+`
+
+// TestInterface listens on the interface itself while tcpreplay sends as fast
+// as it can: nothing is lost, a window closes without a packet after it, and
+// Ctrl-C reports the rest.
+func TestInterface(t *testing.T) {
+	ratadns, pcap := self(t), samplePcap(t)
+	dir := inNamespace(t, interfaceScript, ratadns, pcap)
+	reports, err := os.ReadFile(dir + "/reports.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(dir + "/monitor.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := totals(t, reports); got.Messages != 47127 {
+		t.Errorf("%+v\n%s", got, log)
+	}
+	for _, want := range []string{"received=52041", "dropped=0", "found=47127 reduced=47127"} {
+		if !strings.Contains(string(log), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+	if _, err := os.Stat(dir + "/closed-by-timer"); err != nil {
+		t.Errorf("no window closed in silence:\n%s", log)
 	}
 }
 

@@ -7,16 +7,16 @@ import (
 )
 
 type monitorCmd struct {
-	Config string   `required:"" help:"Configuration file; see: ratadns config example." placeholder:"FILE"`
-	Read   []string `short:"r" sep:"none" help:"Capture to read, pcap or pcapng, plain or compressed; - is standard input, the default. Repeatable." placeholder:"FILE"`
-	More   []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
+	Config string `required:"" help:"Configuration file; see: ratadns config example." placeholder:"FILE"`
+	sourceFlags
 }
 
 func (monitorCmd) Help() string {
 	return `Speedy and Fievel in one process, without the JSON between: packets in,
 reports out, each reducer's to its own output.
 
-Example:
+Examples:
+    ratadns monitor -i eth0 --config rata.yml
     ratadns monitor -r today.pcap.zst --config rata.yml`
 }
 
@@ -29,7 +29,7 @@ func (c *monitorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	src, grace, err := openCaptures(append(c.Read, c.More...), e.log)
+	src, err := c.open(e.ctx, e.log)
 	if err != nil {
 		return err
 	}
@@ -38,12 +38,10 @@ func (c *monitorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	sc := speedy.DefaultConfig()
-	sc.Grace = grace
-	engine := speedy.NewEngine(sc, f)
+	engine := speedy.NewEngine(src.engine(f), f)
 	err = engine.Run(e.ctx, src, f.Err)
 	err = errors.Join(err, f.Close(), outputs.Close(e.log))
-	logStats(e.log, engine.Stats())
+	src.logStats(e.log, engine.Stats())
 	logFievel(e.log, f)
 	return err
 }

@@ -19,21 +19,23 @@ import (
 )
 
 type upCmd struct {
-	Read         []string `short:"r" sep:"none" help:"Capture to play, pcap or pcapng, plain or compressed; - is standard input. Repeatable. Without one: the sample capture, as three servers, its times moved to now, round and round." placeholder:"FILE"`
-	More         []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
-	Speed        string   `default:"1" help:"How many times as fast as recorded: a number, or max for without waiting (default: ${default})." placeholder:"N"`
-	Listen       string   `help:"Address of the dashboard and the API (default: localhost:8053)." placeholder:"ADDR"`
-	Config       string   `help:"Configuration file: servers, window, reducers, anonymize, jerry. All reports go to the dashboard." placeholder:"FILE"`
-	Anonymize    string   `enum:",none,hash,prefix,truncate" default:"" help:"How addresses are shown: none, hash, prefix or truncate (default: hash)." placeholder:"METHOD"`
-	AnonymizeKey string   `help:"Key file; without one a key is made for this run." placeholder:"FILE"`
+	sourceFlags
+	Speed        string `default:"1" help:"How many times as fast as recorded: a number, or max for without waiting (default: ${default})." placeholder:"N"`
+	Listen       string `help:"Address of the dashboard and the API (default: localhost:8053)." placeholder:"ADDR"`
+	Config       string `help:"Configuration file: servers, window, reducers, anonymize, jerry. All reports go to the dashboard." placeholder:"FILE"`
+	Anonymize    string `enum:",none,hash,prefix,truncate" default:"" help:"How addresses are shown: none, hash, prefix or truncate (default: hash)." placeholder:"METHOD"`
+	AnonymizeKey string `help:"Key file; without one a key is made for this run." placeholder:"FILE"`
 }
 
 func (upCmd) Help() string {
-	return `Packets to dashboard in one process, with nothing else installed.
+	return `Packets to dashboard in one process, with nothing else installed. Without -r
+and -i it plays the sample capture, as three servers, its times moved to now,
+round and round.
 
 Examples:
     ratadns up
-    ratadns up -r attack.pcap.zst --speed 10`
+    ratadns up -r attack.pcap.zst --speed 10
+    ratadns up -i eth0`
 }
 
 // defaultListen is where the dashboard is unless told.
@@ -90,21 +92,20 @@ func (c *upCmd) Run(e *env) error {
 }
 
 // chain runs the packets through Speedy and Fievel.
-func (c *upCmd) chain(ctx context.Context, e *env, src capture.Source, f *fievel.Fievel) error {
-	engine := speedy.NewEngine(speedy.DefaultConfig(), f)
+func (c *upCmd) chain(ctx context.Context, e *env, src *source, f *fievel.Fievel) error {
+	engine := speedy.NewEngine(src.engine(f), f)
 	err := errors.Join(engine.Run(ctx, src, f.Err), f.Close())
-	logStats(e.log, engine.Stats())
+	src.logStats(e.log, engine.Stats())
 	logFievel(e.log, f)
 	return err
 }
 
 // settings are the configuration file's, flags over it.
 func (c *upCmd) settings() (cfg *config, jc jerry.Config, speed float64, err error) {
-	c.Read = append(c.Read, c.More...)
 	if speed, err = capture.ParseSpeed(c.Speed); err != nil {
 		return nil, jc, 0, usagef("--speed %q: %w", c.Speed, err)
 	}
-	if speed == 0 && len(c.Read) == 0 {
+	if speed == 0 && c.isSample() {
 		return nil, jc, 0, usagef("--speed max: the sample capture goes round for ever; name a capture with -r")
 	}
 	cfg = newConfig()
@@ -119,7 +120,7 @@ func (c *upCmd) settings() (cfg *config, jc jerry.Config, speed float64, err err
 	if len(cfg.Reducers) == 0 {
 		cfg.Reducers = upReducers
 	}
-	if len(c.Read) == 0 && len(cfg.Servers) == 0 {
+	if c.isSample() && len(cfg.Servers) == 0 {
 		cfg.Servers = make(map[string][]string)
 		for _, s := range sample.Servers {
 			cfg.Servers[s.Name] = s.Addresses
@@ -135,19 +136,22 @@ func (c *upCmd) settings() (cfg *config, jc jerry.Config, speed float64, err err
 	return cfg, jc, speed, err
 }
 
-// source is what -r names, at its pace, or the sample capture for ever.
-func (c *upCmd) source(e *env, speed float64) (capture.Source, error) {
-	if len(c.Read) == 0 {
+// isSample reports whether no source was named.
+func (c *upCmd) isSample() bool { return len(c.names()) == 0 && len(c.Interface) == 0 }
+
+// source is what the flags name, a capture at its pace, or the sample for ever.
+func (c *upCmd) source(e *env, speed float64) (*source, error) {
+	if c.isSample() {
 		open := func() (capture.Source, error) {
 			return capture.NewReader("sample", bytes.NewReader(sample.Pcap), e.log)
 		}
-		return capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1), nil
+		return &source{Source: capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1)}, nil
 	}
-	src, err := capture.Open(c.Read, e.log)
-	if err != nil || speed == 0 {
-		return src, err
+	src, err := c.open(e.ctx, e.log)
+	if err == nil && src.live == nil && speed > 0 {
+		src.Source = capture.Pace(e.ctx, src.Source, speed)
 	}
-	return capture.Pace(e.ctx, src, speed), nil
+	return src, err
 }
 
 // upFievel sends every report to j.

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"ratadns/capture"
+	"ratadns/fievel"
+	"ratadns/speedy"
+)
+
+// sourceFlags say where packets come from.
+type sourceFlags struct {
+	Read        []string `short:"r" sep:"none" help:"Capture to read, pcap or pcapng, plain or compressed; - is standard input. Repeatable." placeholder:"FILE"`
+	More        []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
+	Interface   []string `short:"i" sep:"none" help:"Network interface to listen on. Repeatable." placeholder:"IFACE"`
+	Promiscuous bool     `help:"Take packets for other hosts too, as a mirror port sends them."`
+}
+
+// A source is opened packets, with what the engine has to know of them.
+type source struct {
+	capture.Source
+	live  *capture.LiveSource // or nil
+	grace time.Duration
+	drops uint64 // told to Fievel
+}
+
+// pipeGrace is how long a pipe is still read after Ctrl-C: its writer got the
+// same and flushes what it has. The kernel's ring is emptied likewise.
+const pipeGrace = time.Second
+
+// names are the captures of -r.
+func (s *sourceFlags) names() []string { return append(s.Read[:len(s.Read):len(s.Read)], s.More...) }
+
+// open opens what -r and -i name; without any that is standard input.
+func (s *sourceFlags) open(ctx context.Context, log *slog.Logger) (*source, error) {
+	names := s.names()
+	if len(s.Interface) > 0 {
+		if len(names) > 0 {
+			return nil, usagef("-i and -r: packets come from interfaces or from captures, choose one")
+		}
+		cfg := capture.DefaultLive(s.Interface...)
+		cfg.Promiscuous = s.Promiscuous
+		live, err := capture.OpenLive(cfg, log)
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(ctx, func() { live.Close() })
+		log.Info("listening", "interfaces", s.Interface)
+		return &source{Source: live, live: live, grace: pipeGrace}, nil
+	}
+	if len(names) == 0 {
+		names = []string{"-"}
+	}
+	src := new(source)
+	for _, name := range names {
+		if name == "-" {
+			src.grace = pipeGrace
+		}
+	}
+	var err error
+	src.Source, err = capture.Open(names, log)
+	return src, err
+}
+
+// engine configures Speedy for the source. With f, which may be nil, silence on
+// the network closes windows, and what the kernel dropped is told.
+func (s *source) engine(f *fievel.Fievel) speedy.Config {
+	cfg := speedy.DefaultConfig()
+	cfg.Grace = s.grace
+	if s.live != nil && f != nil {
+		cfg.Tick = func(now time.Time) {
+			s.tellDrops(f)
+			f.Tick(now)
+		}
+	}
+	return cfg
+}
+
+// tellDrops tells f what the kernel has dropped since it was told last.
+func (s *source) tellDrops(f *fievel.Fievel) {
+	if n := s.live.Stats().Dropped; n > s.drops {
+		f.LostAnywhere(n - s.drops)
+		s.drops = n
+	}
+}
+
+// logStats tells what became of the packets. Those that the kernel dropped were
+// never received by Speedy.
+func (s *source) logStats(log *slog.Logger, st speedy.Stats) {
+	dropped := uint64(0)
+	if s.live != nil {
+		dropped = s.live.Stats().Dropped
+	}
+	log.Info("packets", "received", st.Received+dropped,
+		"used", st.Streams.Used+st.Joined, "not_ip", st.NotIP, "not_dns_port", st.NotDNSPort, "not_dns", st.Streams.NotDNS,
+		"lost_fragments", st.Fragments, "lost_tcp", st.Streams.Lost, "dropped", dropped)
+	log.Info("messages", "found", st.Streams.Messages, "malformed", st.Malformed, "incomplete", st.Streams.Incomplete)
+}
