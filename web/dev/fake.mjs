@@ -99,7 +99,7 @@ const reducers = {
     shape: 'list',
     data: (s, w) => {
       const out = [];
-      const reasons = ['pointer-forward', 'truncated-header', 'label-too-long', 'count-mismatch'];
+      const reasons = ['pointer', 'truncated-question', 'label-type', 'truncated-record'];
       reasons.forEach((reason, i) => {
         if (random(reason, s, w) > 0.1 / (i + 1)) return;
         const m = { source: client(reason, s, Math.floor(random(w, 'x') * 2)), dest: serverAddress[s], id: '2e13', flags: i === 3 ? '8180' : '100' };
@@ -186,7 +186,7 @@ createServer(async (req, res) => {
           return {
             server: s, lastSeen: iso(to), lag: Date.now() / 1000 - to,
             rates: s === 'santiago-3' ? { queries: r.qps, responses: r.aps } : { messages: r.qps + r.aps, queries: r.qps, responses: r.aps },
-            lost: p.lost, late: 0, malformed: p.malformed, partial: s === 'ns2',
+            lost: p.lost, malformed: p.malformed, partial: s === 'ns2',
           };
         }),
       });

@@ -13,7 +13,6 @@ export interface Server {
   lag?: number | null; // seconds from the newest window's end to Jerry's clock
   rates?: Rates | null;
   lost?: number | null;
-  late?: number | null;
   malformed?: number | null;
   partial?: boolean | null;
 }

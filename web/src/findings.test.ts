@@ -14,21 +14,28 @@ test('topNames', () => {
 const message = {
   source: 'BE347435', dest: 'C8107010', id: '2e13', flags: '100',
   queries: [{ qname: '<img src=x onerror=alert(1)>.example.', qtype: '1', qclass: '1' }],
-  time: 1475762100.123456789, transport: 'udp', size: 40, malformed: { reason: 'pointer-forward', offset: 12 },
+  time: 1475762100.123456789, transport: 'udp', size: 40, malformed: { reason: 'pointer', offset: 12 },
 };
 
 test('malformed messages of one kind are one row, with the latest time', () => {
   const rows = malformed([message, { ...message, time: 1475762105 }, { ...message, flags: '8180', queries: undefined }]);
-  expect(rows.map((r) => [r.count, r.name, r.detail, r.from, r.to, r.last])).toEqual([
-    [2, '<img src=x onerror=alert(1)>.example.', 'pointer-forward · A · query · udp', '190.52.116.53', '200.16.112.16', 1475762105],
-    [1, '', 'pointer-forward · response · udp', '190.52.116.53', '200.16.112.16', 1475762100.123456789],
+  expect(rows.map((r) => [r.count, r.fault?.words, r.name, r.detail, r.from, r.to, r.last])).toEqual([
+    [2, 'Pointer does not point backwards', '<img src=x onerror=alert(1)>.example.', 'A · query · udp', '190.52.116.53', '200.16.112.16', 1475762105],
+    [1, 'Pointer does not point backwards', '', 'response · udp', '190.52.116.53', '200.16.112.16', 1475762100.123456789],
   ]);
   expect(new Set(rows.map((r) => r.key)).size).toBe(2);
 });
 
+test('a reason that is not known is its own words, and kinds differ by it', () => {
+  const of = (reason: string) => ({ ...message, malformed: { reason } });
+  expect(malformed([of('label-type'), of('novel'), of('constructor'), of('novel')]).map((r) => [r.count, r.fault?.words, r.fault?.reason])).toEqual([
+    [2, 'novel', 'novel'], [1, 'constructor', 'constructor'], [1, 'Label of a type not in use', 'label-type'],
+  ]);
+});
+
 test('odd malformed messages do not stop the page', () => {
   for (const odd of [null, undefined, {}, 'x', [null, 1, []]]) expect(malformed(odd)).toEqual([]);
-  expect(malformed([{}])).toMatchObject([{ name: '', detail: 'malformed · query', from: '–', to: '–', count: 1 }]);
+  expect(malformed([{}])).toMatchObject([{ fault: { reason: '', words: 'Malformed' }, name: '', detail: 'query', from: '–', to: '–', count: 1 }]);
 });
 
 const sample = { query: { qclass: '1', qtype: 'f', qname: 'MAL_FORMED.example.cl.' }, sender: 'BE347435', server: 'C8107010' };

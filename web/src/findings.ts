@@ -37,11 +37,38 @@ export function topNames(data: unknown, top: number): Names {
   return names;
 }
 
+/** Why a message is malformed: the API's word, short words for it, and all of them. */
+export interface Fault {
+  reason: string;
+  words: string;
+  explained: string;
+}
+
+// In the words of docs/messages.md, "Malformed messages".
+const faults: Record<string, readonly [words: string, explained: string]> = {
+  'truncated-name': ['Name runs past the end', 'The message ends inside a name'],
+  'truncated-question': ['Question is cut short', 'The message ends inside its question, or has fewer questions than its header promises'],
+  'truncated-record': ['Record is cut short or missing', 'The message ends inside a record, or has fewer records than its header promises'],
+  'truncated-rdata': ['Record data runs past the end', 'A record’s RDLENGTH runs past the end of the message'],
+  'label-type': ['Label of a type not in use', 'A label begins with the bits 01 or 10, which mean nothing any more (RFC 6891 §5)'],
+  pointer: ['Pointer does not point backwards', 'A compression pointer does not point backwards (RFC 1035 §4.1.4), or a name has over 127 of them'],
+  'name-too-long': ['Name is longer than 255 octets', 'A name is longer than 255 octets (RFC 1035 §2.3.4)'],
+  'edns-option': ['EDNS option overruns its record', 'An EDNS option runs past the end of its OPT record (RFC 6891 §6.1.2)'],
+  'edns-repeated': ['More than one OPT record', 'A message may have one OPT record (RFC 6891 §6.1.1)'],
+  other: ['Malformed for another reason', 'The program that recorded it calls it malformed, for a reason of its own'],
+};
+
+function fault(reason: string): Fault {
+  const [words, explained] = (Object.hasOwn(faults, reason) && faults[reason]) || [reason || 'Malformed', reason || 'No reason was reported'];
+  return { reason, words, explained };
+}
+
 /** One kind of trouble: the same name and sort, from one address to another. */
 export interface Finding {
   key: string;
+  fault?: Fault; // what is wrong with it
   name: string; // the QNAME as asked; empty when none could be read
-  detail: string; // reason, QTYPE, transport
+  detail: string; // QTYPE, query or response, transport
   from: string;
   to: string;
   count: number;
@@ -52,7 +79,7 @@ class Findings {
   private rows = new Map<string, Finding>();
 
   add(f: Omit<Finding, 'key' | 'count'>) {
-    const key = [f.detail, f.name, f.from, f.to].join('|');
+    const key = [f.fault?.reason, f.detail, f.name, f.from, f.to].join('|');
     const row = this.rows.get(key);
     if (!row) {
       this.rows.set(key, { ...f, key, count: 1 });
@@ -86,8 +113,9 @@ export function malformed(data: unknown): Finding[] {
     const { name, type } = question(Array.isArray(m['queries']) ? m['queries'][0] : undefined);
     const kind = parseInt(text(m['flags']) || '0', 16) & 0x8000 ? 'response' : 'query';
     found.add({
+      fault: fault(text(bad['reason'])),
       name,
-      detail: [text(bad['reason']) || 'malformed', type, kind, text(m['transport'])].filter(Boolean).join(' · '),
+      detail: [type, kind, text(m['transport'])].filter(Boolean).join(' · '),
       from: address(text(m['source'])),
       to: address(text(m['dest'])),
       last: isNumber(m['time']) ? m['time'] : NaN,

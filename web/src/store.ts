@@ -2,11 +2,11 @@
 // stream moves it on, and after a break queries fill it again.
 
 import { batch, computed, effect, signal } from '@preact/signals';
-import type { Answer, Reducer, Server } from './api';
+import type { Answer, Part, Reducer, Server } from './api';
 import { apiURL, getReducers, getServers, query } from './api';
 import { epoch } from './format';
 import { malformed, topNames, underscored, type Finding, type NameRow } from './findings';
-import { now, queriesBetween, Series, type Kind, type Window } from './series';
+import { aligned, now, resolution, Series, stepFor, type Kind, type Window } from './series';
 
 export const types = {
   qps: 'QueriesPerSecond',
@@ -102,10 +102,28 @@ function noteTime(asOf: number, lag: number | null | undefined, live: boolean) {
 
 const series = new Series();
 const kinds: Record<string, Kind> = { [types.qps]: 'qps', [types.aps]: 'aps' };
-let step = 10; // seconds; becomes the length of the windows that arrive
+/** Length of the chart's windows in seconds. */
+export const resolved = signal(series.step);
+// Length of the monitors' own windows, and the longest that came since the last
+// refill: a monitor begun anew may have shorter ones.
+let own: number | undefined;
+let longest = 0;
+let unfilled = false; // the last refill failed, or half of it
 
 function publish() {
-  windows.value = series.sorted();
+  batch(() => {
+    resolved.value = series.step;
+    windows.value = series.sorted();
+  });
+}
+
+/** After a break hundreds of windows come at once. */
+let publishing: ReturnType<typeof setTimeout> | undefined;
+function publishSoon() {
+  publishing ??= setTimeout(() => {
+    publishing = undefined;
+    publish();
+  }, 30);
 }
 
 // Steps
@@ -145,18 +163,47 @@ async function ask(type: string, params: Record<string, string | number>, use: (
   }
 }
 
+const rateTypes = [types.qps, types.aps] as const;
+
+async function askRates(step: number) {
+  const answers = new Map<Kind, Answer>();
+  await Promise.all(
+    rateTypes.map((type) => ask(type, { by: 'server', step: `${step}s` }, (a) => answers.set(kinds[type]!, a))),
+  );
+  return answers;
+}
+
 async function loadRates() {
+  if (longest > 0) own = longest;
+  longest = 0;
+  const span = range.peek() * 60;
+  const asked = stepFor(span, own);
+  let answers = await askRates(asked);
+  const { step, again } = resolution([...answers.values()], asked, span);
+  if (again) answers = await askRates(step);
+  unfilled = answers.size < rateTypes.filter(isHeard).length;
+  // With half an answer the lines stay as they were rather than get another step.
+  if (answers.size === 0 || (unfilled && step !== series.step)) return;
+  batch(() => {
+    series.step = step;
+    for (const [kind, answer] of answers) {
+      series.refill(kind, answer);
+      const ends = (answer.series ?? []).map((s) => Math.min(epoch(s.end), epoch(answer.to)));
+      noteTime(Math.max(...ends, -Infinity), answer.lag, false);
+    }
+    publish();
+  });
+}
+
+async function loadTotals() {
   // Both types tell of the same messages; if only one was heard from a server, the larger is nearer.
   const sum = { messages: 0, malformed: 0, lost: 0 };
   let answered = false;
   await Promise.all(
-    [types.qps, types.aps].map((type) =>
-      ask(type, { by: 'server', step: `${step}s` }, (answer) => {
-        series.refill(kinds[type]!, answer);
+    rateTypes.map((type) =>
+      ask(type, {}, (answer) => {
         answered = true;
         for (const k of ['messages', 'malformed', 'lost'] as const) sum[k] = Math.max(sum[k], answer[k] ?? 0);
-        noteTime(Math.max(...(answer.series ?? []).map((s) => epoch(s.end)), -Infinity), answer.lag, false);
-        publish();
       }),
     ),
   );
@@ -172,19 +219,20 @@ async function loadTables() {
   const only: Record<string, string> = chosen ? { server: chosen } : {};
   const fresh = () => server.peek() === chosen; // an answer to an older choice comes too late
   await Promise.all([
+    loadTotals(),
     ask(types.names, { ...only, top: topRows }, (answer) => {
       if (!fresh()) return;
       const top = topNames(answer.data, topRows);
       const all =
         top.rest !== undefined
           ? top.listed + top.rest
-          : queriesBetween(series.sorted(), epoch(answer.from), epoch(answer.to), chosen);
+          : series.queriesBetween(epoch(answer.from), epoch(answer.to), chosen);
       names.value = tableOf(answer, top.rows, all === undefined ? undefined : Math.max(all, top.listed));
     }),
     ask(types.malformed, only, (answer) => {
       if (fresh()) malformedTable.value = tableOf(answer, malformed(answer.data), answer.malformed);
     }),
-    ask(types.underscored, { ...only, step: `${step}s` }, (answer) => {
+    ask(types.underscored, { ...only, step: `${series.step}s` }, (answer) => {
       if (fresh()) underscoredTable.value = tableOf(answer, underscored(answer), undefined);
     }),
   ]);
@@ -242,24 +290,30 @@ function refill() {
 let stream: EventSource | undefined;
 let broken = false;
 
+/** Puts a live window into the chart, or sees that a query does. */
+function chart(kind: Kind, from: number, to: number, by: Record<string, Part>) {
+  if (aligned(from, to)) longest = Math.max(longest, Math.round((to - from) * 1000) / 1000);
+  const news = longest > (own ?? 0);
+  if (news && stepFor(range.peek() * 60, longest) !== series.step) {
+    refreshRates(true); // the windows are not as long as thought
+    return;
+  }
+  if (news) own = longest;
+  if (to - from > series.step + 1e-6) {
+    refreshRates(); // of a number of messages: Jerry cuts them
+    return;
+  }
+  if (!series.upsert(kind, from, to, by) || unfilled) refreshRates();
+  publishSoon();
+}
+
 function onWindow(answer: Answer) {
   const kind = kinds[answer.type];
   const from = epoch(answer.from);
   const to = epoch(answer.to);
   batch(() => {
     noteTime(to, answer.lag, true);
-    if (kind) {
-      const length = to - from;
-      if (Math.abs(length - step) < 1e-6) {
-        series.upsert(kind, from, to, answer.lost ?? 0, answer.by ?? {});
-        publish();
-      } else {
-        // Windows of another length than asked for. Whole seconds: ask for
-        // those from now on; windows by number of messages: let Jerry cut them.
-        if (length >= 1 && Number.isInteger(length) && length <= range.peek() * 60) step = length;
-        refreshRates();
-      }
-    }
+    if (kind && to > from) chart(kind, from, to, answer.by ?? {});
   });
   refreshTables();
   refreshServers();

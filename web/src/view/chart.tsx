@@ -1,8 +1,8 @@
 import { batch, useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
-import { current, range, server, serverNames, shown, types } from '../store';
-import { columns, now } from '../series';
+import { current, range, resolved, server, serverNames, shown, types } from '../store';
+import { columns, extent, now } from '../series';
 import { clock, date, dateTime, minute, rate, short } from '../format';
 import { dark } from '../theme';
 import { colour, drawnServers } from './colours';
@@ -51,11 +51,10 @@ export function Chart() {
     return { qps: one.qps, aps: one.aps };
   };
   const hidden = server.value ? 0 : serverNames.value.length - list.length;
-  const one = newest && newest.end - newest.start;
   const missing = unheard([types.qps, types.aps]);
   const note = newest
     ? (missing.length === 1 ? `no monitor reports ${missing[0]} · ` : '') +
-      `UTC, ${date(newest.end)}, averages of ${one} s${hidden > 0 ? ` · the ${list.length} busiest of ${serverNames.value.length} servers` : ''}`
+      `UTC, ${date(newest.end)}, averages of ${resolved.value} s${hidden > 0 ? ` · the ${list.length} busiest of ${serverNames.value.length} servers` : ''}`
     : '';
   const summary = newest
     ? `Queries and responses per second until ${dateTime(newest.end)}: ` +
@@ -156,11 +155,10 @@ function key(e: KeyboardEvent, u: uPlot) {
 
 function setData(u: uPlot, list: readonly string[]) {
   const windows = shown.peek();
-  const newest = windows[windows.length - 1];
   u.setData(columns(windows, list) as uPlot.AlignedData, false);
-  const to = newest?.end ?? Date.now() / 1000;
+  const [from, to] = extent(windows, range.peek() * 60, resolved.peek()) ?? [Date.now() / 1000 - 60, Date.now() / 1000];
   u.batch(() => {
-    u.setScale('x', { min: to - range.peek() * 60, max: to });
+    u.setScale('x', { min: from, max: to });
     let most = 1;
     for (const column of u.data.slice(1)) for (const v of column) if (v != null && v > most) most = v;
     u.setScale('y', { min: 0, max: most * 1.08 });
@@ -188,7 +186,7 @@ function options(width: number, list: readonly string[], isDark: boolean, onCurs
   return {
     width,
     height,
-    padding: [10, 22, 0, 0],
+    padding: [10, 32, 0, 0],
     legend: { show: false },
     tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'),
     cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
@@ -196,7 +194,7 @@ function options(width: number, list: readonly string[], isDark: boolean, onCurs
     axes: [
       {
         stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false }, space: 70, gap: 6, size: 30,
-        incrs: [10, 30, 60, 120, 300, 600, 900, 1800, 3600],
+        incrs: [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600],
         values: (_u, splits, _axis, _space, incr) => splits.map((s) => (incr < 60 ? clock(s) : minute(s))),
       },
       {

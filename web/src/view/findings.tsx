@@ -1,11 +1,9 @@
 import type { Signal } from '@preact/signals';
-import type { Finding } from '../findings';
+import type { Fault, Finding } from '../findings';
 import { isHeard, range, server, type Table } from '../store';
 import { clock, count, dateTime } from '../format';
 import { Name } from './name';
 import { Missing, padding, Panel } from './panel';
-
-const rowsShown = 8;
 
 interface Props {
   id: string;
@@ -14,11 +12,39 @@ interface Props {
   table: Signal<Table<Finding> | undefined>;
   what: string;
   nothing: string;
-  nameless: string;
+  rowsShown: number;
+  tall?: boolean; // rows of three lines
+}
+
+/** A fault matters first; a malformed message often has no name that could be read. */
+function Faulty({ row, fault }: { row: Finding; fault: Fault }) {
+  const detail = [fault.reason, row.detail].filter(Boolean).join(' · ');
+  return (
+    <>
+      <span class="words" title={fault.explained}>
+        {fault.words}
+      </span>
+      {row.name && <Name name={row.name} />}
+      <span class="sub" title={detail}>
+        {detail}
+      </span>
+    </>
+  );
+}
+
+function Named({ row }: { row: Finding }) {
+  return (
+    <>
+      {row.name ? <Name name={row.name} /> : <span class="faint">(no name)</span>}
+      <span class="sub" title={row.detail}>
+        {row.detail}
+      </span>
+    </>
+  );
 }
 
 /** What is wrong, with who sent it to whom. */
-export function FindingsPanel({ id, title, type, table, what, nothing, nameless }: Props) {
+export function FindingsPanel({ id, title, type, table, what, nothing, rowsShown, tall }: Props) {
   const t = table.value;
   const rows = t?.rows.slice(0, rowsShown) ?? [];
   const listed = t?.rows.reduce((n, r) => n + r.count, 0) ?? 0;
@@ -29,7 +55,7 @@ export function FindingsPanel({ id, title, type, table, what, nothing, nameless 
     t.rows.length > rowsShown && `${count(t.rows.length - rowsShown)} more kinds`,
   ].filter(Boolean).join(' · ');
   return (
-    <Panel id={id} title={title} note={note} class="findings">
+    <Panel id={id} title={title} note={note} class={tall ? 'findings tall' : 'findings'}>
       <Missing of={[type]} />
       {t && rows.length === 0 && isHeard(type) && <p class="nothing">{nothing}</p>}
       <table>
@@ -54,10 +80,7 @@ export function FindingsPanel({ id, title, type, table, what, nothing, nameless 
           {rows.map((row, i) => (
             <tr key={i} data-key={row.key}>
               <th scope="row">
-                {row.name ? <Name name={row.name} /> : <span class="faint">{nameless}</span>}
-                <span class="sub" title={row.detail}>
-                  {row.detail}
-                </span>
+                {row.fault ? <Faulty row={row} fault={row.fault} /> : <Named row={row} />}
               </th>
               <td class="addresses" title={`${row.from} → ${row.to}`}>
                 <span>{row.from}</span>

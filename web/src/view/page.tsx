@@ -28,7 +28,7 @@ export function Page() {
       <main id="main" tabIndex={-1}>
         {!unanswered && (empty ? <Waiting /> : <Dashboard />)}
       </main>
-      {!unanswered && (
+      {!unanswered && !empty && (
         <footer>
           Times are UTC and come from the packets, not from a clock. Addresses may be anonymised: the monitors hash them
           unless told otherwise.
@@ -77,9 +77,10 @@ function Dashboard() {
           title="Malformed messages"
           type={types.malformed}
           table={malformedTable}
-          what="Name and fault"
+          what="Fault and name"
           nothing="No malformed message in this range."
-          nameless="(no name could be read)"
+          rowsShown={6}
+          tall
         />
         <FindingsPanel
           id="underscored"
@@ -88,7 +89,7 @@ function Dashboard() {
           table={underscoredTable}
           what="Name and type"
           nothing="No query with an underscore in a host name in this range."
-          nameless="(no name)"
+          rowsShown={8}
         />
       </div>
     </>

@@ -1,9 +1,19 @@
+import type { Server } from '../api';
 import { playing, server, servers, sinceServers } from '../store';
 import { count, dateTime, duration, epoch, isNumber, rate } from '../format';
 import { colour } from './colours';
 import { padding, Panel } from './panel';
 
 const rowsShown = 10;
+
+/**
+ * A partial window is the first or last of a run: its monitor began or ended in
+ * it. The rates beside it are those of a complete one, so it deserves no alarm.
+ */
+function lastSeen(s: Server): string {
+  const end = `newest window ended ${dateTime(epoch(s.lastSeen))}`;
+  return s.partial ? `${end} and is partial: the monitor began or ended in it` : end;
+}
 
 export function ServersPanel() {
   const list = servers.value;
@@ -22,7 +32,6 @@ export function ServersPanel() {
             <col class="c-rate wide" />
             <col class="c-small" />
             <col class="c-small" />
-            <col class="c-small wide" />
           </colgroup>
           <thead>
             <tr>
@@ -33,7 +42,6 @@ export function ServersPanel() {
               <th scope="col" class="num wide"><abbr title="Messages per second">Msgs/s</abbr></th>
               <th scope="col" class="num">Lost</th>
               <th scope="col" class="num"><abbr title="Malformed messages">Malf.</abbr></th>
-              <th scope="col" class="num wide"><abbr title="Messages too late for their window">Late</abbr></th>
             </tr>
           </thead>
           <tbody>
@@ -43,24 +51,17 @@ export function ServersPanel() {
               return (
                 <tr key={i} data-key={s.server} class={server.value === s.server ? 'chosen' : ''}>
                   <th scope="row">
-                    <div class="line-up">
-                      <button
-                        type="button"
-                        aria-pressed={server.value === s.server}
-                        title={s.server}
-                        onClick={() => (server.value = server.value === s.server ? '' : s.server)}
-                      >
-                        <span class="swatch" style={{ background: colour(s.server) }} />
-                        <span class="cut">{s.server}</span>
-                      </button>
-                      {s.partial && (
-                        <span class="tag" title="Its newest window is a first or last one and not complete">
-                          partial
-                        </span>
-                      )}
-                    </div>
+                    <button
+                      type="button"
+                      aria-pressed={server.value === s.server}
+                      title={s.server}
+                      onClick={() => (server.value = server.value === s.server ? '' : s.server)}
+                    >
+                      <span class="swatch" style={{ background: colour(s.server) }} />
+                      <span class="cut">{s.server}</span>
+                    </button>
                   </th>
-                  <td class={`num ${behind > 60 ? 'alarm' : ''}`} title={`last seen: ${dateTime(epoch(s.lastSeen))}`}>
+                  <td class={`num ${behind > 60 ? 'alarm' : ''}`} title={lastSeen(s)}>
                     {duration(behind)}
                   </td>
                   <td class="num">{rate(s.rates?.queries)}</td>
@@ -68,7 +69,6 @@ export function ServersPanel() {
                   <td class="num wide">{rate(s.rates?.messages)}</td>
                   <td class={`num ${(s.lost ?? 0) > 0 ? 'alarm' : ''}`}>{count(s.lost)}</td>
                   <td class="num">{count(s.malformed)}</td>
-                  <td class={`num wide ${(s.late ?? 0) > 0 ? 'alarm' : ''}`}>{count(s.late)}</td>
                 </tr>
               );
             })}
