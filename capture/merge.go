@@ -12,8 +12,13 @@ import (
 
 // Open reads the captures of those names, in the order of their first packets,
 // overlapping ones merged by time; "-" is standard input and keeps its place
-// in the list. What is odd but no error is logged.
+// in the list, and a directory stands for the files in it. What is odd but no
+// error is logged.
 func Open(names []string, log *slog.Logger) (Source, error) {
+	names, err := expand(names)
+	if err != nil {
+		return nil, err
+	}
 	if len(names) == 1 {
 		return openFile(names[0], log)
 	}

@@ -62,6 +62,7 @@ type Parser struct {
 	Stats     Stats
 	ports     [65536 / 64]uint64
 	fragments fragments
+	depth     int  // of tunnels around what is being read
 	whole     bool // a datagram that was put together is being read
 }
 
@@ -106,10 +107,7 @@ func (p *Parser) parse(pkt *capture.Packet, s *Segment) Door {
 	var ether uint16
 	switch pkt.Link {
 	case capture.LinkEthernet:
-		if len(b) < 14 {
-			return NotIP
-		}
-		ether, b = binary.BigEndian.Uint16(b[12:]), b[14:]
+		return p.ether(pkt, etherTEB, b, s)
 	case capture.LinkSLL:
 		if len(b) < 16 {
 			return NotIP
@@ -132,16 +130,36 @@ func (p *Parser) parse(pkt *capture.Packet, s *Segment) Door {
 	default:
 		return NotIP
 	}
-	for ether == etherVLAN || ether == etherQinQ || ether == etherQinQ91 {
-		if len(b) < 4 {
+	return p.ether(pkt, ether, b, s)
+}
+
+// ether goes on behind an EtherType.
+func (p *Parser) ether(pkt *capture.Packet, ether uint16, b []byte, s *Segment) Door {
+	for {
+		switch ether {
+		case etherIPv4, etherIPv6:
+			return p.ip(pkt, b, s)
+		case etherVLAN, etherQinQ, etherQinQ91:
+			if len(b) < 4 {
+				return NotIP
+			}
+			ether, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+		case etherTEB:
+			if len(b) < 14 {
+				return NotIP
+			}
+			ether, b = binary.BigEndian.Uint16(b[12:]), b[14:]
+			if ether == etherTEB {
+				return NotIP // a frame is not in a frame without a tunnel
+			}
+		case etherMPLS, etherMPLSm:
+			return p.mpls(pkt, b, s)
+		case etherPPPoE:
+			return p.pppoe(pkt, b, s)
+		default:
 			return NotIP
 		}
-		ether, b = binary.BigEndian.Uint16(b[2:]), b[4:]
 	}
-	if ether != etherIPv4 && ether != etherIPv6 {
-		return NotIP
-	}
-	return p.ip(pkt, b, s)
 }
 
 // IP protocol numbers (IANA protocol numbers).
@@ -179,13 +197,13 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		s.Source = netip.AddrFrom4([4]byte(b[12:16]))
 		s.Dest = netip.AddrFrom4([4]byte(b[16:20]))
 		if f := binary.BigEndian.Uint16(b[6:]); f&0x3fff != 0 { // offset, or more to come
-			if b[9] != protoUDP && b[9] != protoTCP {
+			if proto := b[9]; proto != protoUDP && proto != protoTCP && !carriesPackets(proto) {
 				return NotDNSPort
 			}
 			key := datagramKey{s.Source, s.Dest, uint32(binary.BigEndian.Uint16(b[4:])), b[9]}
-			return p.fragment(s, key, b[9], f&0x1fff, f&0x2000 != 0, b[hlen:min(size, len(b))], size-hlen)
+			return p.fragment(pkt, s, key, b[9], f&0x1fff, f&0x2000 != 0, b[hlen:min(size, len(b))], size-hlen)
 		}
-		return p.transport(b[9], b[hlen:min(size, len(b))], size-hlen, s)
+		return p.transport(pkt, b[9], b[hlen:min(size, len(b))], size-hlen, s)
 	case 6:
 		if len(b) < 40 {
 			return NotIP
@@ -196,13 +214,13 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		}
 		s.Source = netip.AddrFrom16([16]byte(b[8:24]))
 		s.Dest = netip.AddrFrom16([16]byte(b[24:40]))
-		return p.ipv6(b[6], b[40:min(40+max(size, 0), len(b))], size, s)
+		return p.ipv6(pkt, b[6], b[40:min(40+max(size, 0), len(b))], size, s)
 	}
 	return NotIP
 }
 
 // ipv6 walks extension headers (RFC 8200 §4), each at least eight octets of b.
-func (p *Parser) ipv6(next uint8, b []byte, size int, s *Segment) Door {
+func (p *Parser) ipv6(pkt *capture.Packet, next uint8, b []byte, size int, s *Segment) Door {
 	for {
 		var n int
 		switch next {
@@ -222,11 +240,11 @@ func (p *Parser) ipv6(next uint8, b []byte, size int, s *Segment) Door {
 			}
 			if f := binary.BigEndian.Uint16(b[2:]); f&0xfff9 != 0 {
 				key := datagramKey{s.Source, s.Dest, binary.BigEndian.Uint32(b[4:]), 0}
-				return p.fragment(s, key, b[0], f>>3, f&1 != 0, b[8:], size-8)
+				return p.fragment(pkt, s, key, b[0], f>>3, f&1 != 0, b[8:], size-8)
 			}
 			n = 8 // an atomic fragment is whole (RFC 6946)
 		default:
-			return p.transport(next, b, size, s)
+			return p.transport(pkt, next, b, size, s)
 		}
 		if n > len(b) {
 			return NotIP
@@ -237,13 +255,14 @@ func (p *Parser) ipv6(next uint8, b []byte, size int, s *Segment) Door {
 
 // fragment keeps a fragment, or goes on with the datagram that it completes.
 // off is in units of eight octets.
-func (p *Parser) fragment(s *Segment, key datagramKey, proto uint8, off uint16, more bool, data []byte, size int) Door {
+func (p *Parser) fragment(pkt *capture.Packet, s *Segment, key datagramKey, proto uint8, off uint16, more bool, data []byte, size int) Door {
 	if p.whole {
 		return NotIP // a fragment inside fragments
 	}
 	other := false
 	if off == 0 && (proto == protoUDP || proto == protoTCP) && len(data) >= 4 {
-		other = !p.isDNS(binary.BigEndian.Uint16(data)) && !p.isDNS(binary.BigEndian.Uint16(data[2:]))
+		dest := binary.BigEndian.Uint16(data[2:])
+		other = !p.isDNS(binary.BigEndian.Uint16(data)) && !p.isDNS(dest) && !isTunnel(dest)
 	}
 	d := p.fragments.add(&p.Stats, s, key, proto, int(off)*8, more, other, data, size)
 	if d == nil {
@@ -253,9 +272,9 @@ func (p *Parser) fragment(s *Segment, key datagramKey, proto uint8, off uint16, 
 	defer func() { p.whole = false }()
 	door := NotDNSPort
 	if s.Source.Is4() {
-		door = p.transport(d.proto, d.whole, len(d.whole), s)
+		door = p.transport(pkt, d.proto, d.whole, len(d.whole), s)
 	} else {
-		door = p.ipv6(d.proto, d.whole, len(d.whole), s)
+		door = p.ipv6(pkt, d.proto, d.whole, len(d.whole), s)
 	}
 	// The fragments before this one leave by the same door.
 	switch n := d.packets - 1; door {
@@ -270,7 +289,7 @@ func (p *Parser) fragment(s *Segment, key datagramKey, proto uint8, off uint16, 
 }
 
 // transport reads UDP and TCP. size is the length on the wire of what b begins.
-func (p *Parser) transport(proto uint8, b []byte, size int, s *Segment) Door {
+func (p *Parser) transport(pkt *capture.Packet, proto uint8, b []byte, size int, s *Segment) Door {
 	switch proto {
 	case protoUDP:
 		if len(b) < 8 {
@@ -278,7 +297,7 @@ func (p *Parser) transport(proto uint8, b []byte, size int, s *Segment) Door {
 		}
 		s.SourcePort, s.DestPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 		if !p.isDNS(s.SourcePort) && !p.isDNS(s.DestPort) {
-			return NotDNSPort
+			return p.udpTunnel(pkt, s.DestPort, b[8:], s)
 		}
 		// UDP's own length can only make it shorter; 0 is a jumbogram's.
 		if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 && n < size {
@@ -305,6 +324,10 @@ func (p *Parser) transport(proto uint8, b []byte, size int, s *Segment) Door {
 		s.Size = size - hlen
 		s.Payload = b[hlen:]
 		return DNS
+	case protoIPIP, protoIPv6:
+		return p.inside(pkt, etherIPv4, b, s) // its version field tells
+	case protoGRE:
+		return p.gre(pkt, b, s)
 	}
 	return NotDNSPort
 }

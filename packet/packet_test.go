@@ -241,7 +241,8 @@ func TestIPv4(t *testing.T) {
 	f("later fragment", put(whole, 6, 0x2001), 0, fragment4)
 	f("last fragment", put(whole, 6, 185), 0, fragment4)
 	f("don't fragment", put(whole, 6, 0x4000), 0, query4)
-	f("GRE", ipv4(47, nil, u), 0, otherPort)
+	f("GRE of nothing known", ipv4(47, nil, u), 0, notIP)
+	f("OSPF", ipv4(89, nil, u), 0, otherPort)
 }
 
 func TestIPv6(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 // sourceFlags say where packets come from.
 type sourceFlags struct {
-	Read        []string `short:"r" sep:"none" help:"Capture to read, pcap or pcapng, plain or compressed; - is standard input. Repeatable." placeholder:"FILE"`
+	Read        []string `short:"r" sep:"none" help:"Capture to read, pcap or pcapng, plain or compressed, or a directory of them; - is standard input. Repeatable." placeholder:"FILE"`
 	More        []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
 	Interface   []string `short:"i" sep:"none" help:"Network interface to listen on. Repeatable." placeholder:"IFACE"`
 	Promiscuous bool     `help:"Take packets for other hosts too, as a mirror port sends them."`
