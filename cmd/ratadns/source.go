@@ -15,6 +15,7 @@ type sourceFlags struct {
 	Read        []string `short:"r" sep:"none" help:"Capture to read, pcap or pcapng, plain or compressed, or a directory of them; - is standard input. Repeatable." placeholder:"FILE"`
 	More        []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
 	Interface   []string `short:"i" sep:"none" help:"Network interface to listen on. Repeatable." placeholder:"IFACE"`
+	Ports       []uint16 `default:"53" help:"Ports of DNS over UDP and TCP, a list (default: ${default})." placeholder:"PORT"`
 	Promiscuous bool     `help:"Take packets for other hosts too, as a mirror port sends them."`
 }
 
@@ -23,6 +24,7 @@ type source struct {
 	capture.Source
 	live  *capture.LiveSource // or nil
 	grace time.Duration
+	ports []uint16
 	drops uint64 // told to Fievel
 }
 
@@ -48,12 +50,12 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger) (*source, erro
 		}
 		context.AfterFunc(ctx, func() { live.Close() })
 		log.Info("listening", "interfaces", s.Interface)
-		return &source{Source: live, live: live, grace: pipeGrace}, nil
+		return &source{Source: live, live: live, grace: pipeGrace, ports: s.Ports}, nil
 	}
 	if len(names) == 0 {
 		names = []string{"-"}
 	}
-	src := new(source)
+	src := &source{ports: s.Ports}
 	for _, name := range names {
 		if name == "-" {
 			src.grace = pipeGrace
@@ -68,7 +70,7 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger) (*source, erro
 // the network closes windows, and what the kernel dropped is told.
 func (s *source) engine(f *fievel.Fievel) speedy.Config {
 	cfg := speedy.DefaultConfig()
-	cfg.Grace = s.grace
+	cfg.Grace, cfg.Ports = s.grace, s.ports
 	if s.live != nil && f != nil {
 		cfg.Tick = func(now time.Time) {
 			s.tellDrops(f)

@@ -145,7 +145,7 @@ func (c *upCmd) source(e *env, speed float64) (*source, error) {
 		open := func() (capture.Source, error) {
 			return capture.NewReader("sample", bytes.NewReader(sample.Pcap), e.log)
 		}
-		return &source{Source: capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1)}, nil
+		return &source{Source: capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1), ports: c.Ports}, nil
 	}
 	src, err := c.open(e.ctx, e.log)
 	if err == nil && src.live == nil && speed > 0 {
