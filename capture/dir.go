@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,9 +10,16 @@ import (
 
 // expand puts the files of a directory in its place. Hidden ones are not meant.
 func expand(names []string) (all []string, err error) {
+	stdin := 0
 	for _, name := range names {
 		if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
 			all = append(all, name) // opening it tells what is wrong
+			if name == "-" {
+				stdin++
+			}
+			if stdin > 1 {
+				return nil, errors.New("-: standard input is named twice")
+			}
 			continue
 		}
 		entries, err := os.ReadDir(name)

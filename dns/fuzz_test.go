@@ -180,7 +180,7 @@ func judgeSkeleton(t *testing.T, j *judge.Msg) string {
 	var opt *judge.OPT
 	for section, rrs := range [][]judge.RR{j.Answer, j.Ns, j.Extra} {
 		for _, rr := range rrs {
-			if o, ok := rr.(*judge.OPT); ok && section == Additional {
+			if o, ok := rr.(*judge.OPT); ok {
 				opt = o
 				continue
 			}
@@ -188,13 +188,16 @@ func judgeSkeleton(t *testing.T, j *judge.Msg) string {
 			s += fmt.Sprintln(section, ourName(t, h.Name), h.Rrtype, h.Class, h.Ttl, h.Rdlength)
 		}
 	}
+	rcode := j.Rcode
 	if opt != nil {
+		// The judge looks for it among the additional records only.
+		rcode = j.Rcode&15 | opt.ExtendedRcode()
 		s += fmt.Sprintln("edns", opt.Version(), opt.UDPSize(), opt.Do(), opt.ExtendedRcode()>>4)
 		for _, o := range opt.Option {
 			s += fmt.Sprintln("option", o.Option())
 		}
 	}
-	return s + fmt.Sprintln("rcode", j.Rcode)
+	return s + fmt.Sprintln("rcode", rcode)
 }
 
 // ourName writes the judge's name by our rules.

@@ -164,7 +164,7 @@ func (m *Message) Unpack(b []byte) error {
 }
 
 func (m *Message) unpackRecords(b []byte, off int) error {
-	var answered, alias, soa, ns bool
+	var answered, soa, ns bool
 	for section := range uint8(3) {
 		for range m.Counts[1+section] {
 			if off == len(b) {
@@ -197,7 +197,7 @@ func (m *Message) unpackRecords(b []byte, off int) error {
 			if off > len(b) {
 				return m.fail(ErrTruncatedRdata, next+8)
 			}
-			if r.Type == TypeOPT && section == Additional {
+			if r.Type == TypeOPT { // wherever it stands
 				if err := m.unpackOPT(&r); err != nil {
 					return err
 				}
@@ -209,17 +209,15 @@ func (m *Message) unpackRecords(b []byte, off int) error {
 			switch section {
 			case Answer:
 				answered = answered || len(m.Questions) > 0 && answers(r.Type, m.Questions[0].Qtype)
-				alias = alias || r.Type == TypeCNAME || r.Type == TypeDNAME
 			case Authority:
 				soa = soa || r.Type == TypeSOA
 				ns = ns || r.Type == TypeNS
 			}
 		}
 	}
-	// QR=1, opcode QUERY, TC=0, NOERROR. An NS set without an SOA is a referral,
-	// an alias without one leads out of the zone.
+	// QR=1, opcode QUERY, TC=0, NOERROR. An NS set without an SOA is a referral.
 	m.Nodata = m.Flags&0xfa0f == 0x8000 && m.EDNS.ExtRcode == 0 &&
-		len(m.Questions) > 0 && !answered && (soa || !ns && !alias)
+		len(m.Questions) > 0 && !answered && (soa || !ns)
 	return nil
 }
 

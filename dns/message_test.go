@@ -154,7 +154,7 @@ func TestUnpackMalformed(t *testing.T) {
 		{"option past its record", opt("\x00\x03\x00\x01"), ErrOption, 23, "0 0 0"},
 		{"two OPTs", message(0, 0, 0, 0, 2).record("\x00", TypeOPT, 512, 0, "\x00\x03\x00\x00").record("\x00", TypeOPT, 512, 0, ""),
 			ErrTwoOpt, 27, "0 0 1"},
-		{"OPT among the answers", message(0, 0, 1).record("\x00", TypeOPT, 512, 0, "x"), 0, 0, "0 1 0"},
+		{"OPT among the answers", message(0, 0, 1).record("\x00", TypeOPT, 512, 0, "\x00\x03\x00\x00"), 0, 0, "0 0 1"},
 	} {
 		var m Message
 		err := m.Unpack(c.msg)

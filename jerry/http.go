@@ -225,7 +225,7 @@ func (s *server) appendRates(dst []byte, limit int64) []byte {
 		dst = report.AppendNumber(dst, v)
 	}
 	if newest != nil {
-		told := s.tally[span{newest.Start, newest.End}]
+		told := s.tally[windowID{span{newest.Start, newest.End}, newest.Seq}]
 		member("messages", math.Round(float64(told.messages)/newest.Seconds()*1e3)/1e3)
 	}
 	for _, m := range []struct{ name, typ, member string }{

@@ -220,7 +220,7 @@ func TestServe(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(2 * time.Second):
-		t.Error("did not end within 2 s")
+	case <-time.After(30 * time.Second):
+		t.Error("did not end")
 	}
 }

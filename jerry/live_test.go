@@ -212,7 +212,8 @@ func TestLiveKeepsToOneLine(t *testing.T) {
 		j.Ingest(line("ns1", "U", report.ListOf, 0, `["\n\nevent: x"]`, nil))
 		j.Ingest(line("ns1\n\ndata: y", "V\n\n", report.TableOf, 0, `{"\n\ndata: x":1}`, nil))
 		time.Sleep(time.Second)
-		if got := events(t, b.read()); len(got) != 3 {
+		// A name with line ends in it is refused; data may have them.
+		if got := events(t, b.read()); len(got) != 2 {
 			t.Errorf("%q", got)
 		}
 	})

@@ -178,7 +178,7 @@ func (p *part) add(k *kept) {
 		p.skipped++ // it merged when it came
 	}
 	var told report.Window
-	if p.last != nil && p.last.server == k.server && p.last.span() == k.span() {
+	if p.last != nil && p.last.server == k.server && p.last.id() == k.id() {
 		told = *p.last.window() // another report of the same window
 	}
 	p.messages += more(w.Messages, told.Messages)

@@ -45,9 +45,16 @@ type store struct {
 type server struct {
 	name   string
 	series map[string]*series // by type
-	tally  map[span]*tally
+	tally  map[windowID]*tally
 	sum    tally // over the tally
 	gaps   uint64
+}
+
+// A windowID tells the windows of a server apart: those of messages may begin
+// and end at the same time.
+type windowID struct {
+	span
+	seq int64
 }
 
 // A span is a window's place in time.
@@ -82,6 +89,7 @@ type kept struct {
 }
 
 func (k *kept) window() *report.Window { return &k.report.Window }
+func (k *kept) id() windowID           { return windowID{k.span(), k.report.Window.Seq} }
 func (k *kept) span() span             { return span{k.report.Window.Start, k.report.Window.End} }
 
 func newStore(keep time.Duration, maxBytes Octets) *store {
@@ -142,7 +150,7 @@ func (s *store) open(r *report.Report) (*series, error) {
 		s.types[t.name] = t
 	}
 	if srv == nil {
-		srv = &server{name: r.ServerID, series: make(map[string]*series), tally: make(map[span]*tally)}
+		srv = &server{name: r.ServerID, series: make(map[string]*series), tally: make(map[windowID]*tally)}
 		s.servers[srv.name] = srv
 	}
 	sr := srv.series[t.name]
@@ -159,7 +167,7 @@ func (s *store) dropFirst(sr *series) {
 	sr.server.gaps -= sr.gapsAround(0)
 	sr.windows[0] = nil
 	sr.windows = sr.windows[1:]
-	sr.server.untell(k.span())
+	sr.server.untell(k.id())
 	s.bytes -= k.size
 	s.windows--
 	if len(sr.windows) > 0 {
@@ -212,7 +220,11 @@ func missing(a, b *report.Window) uint64 {
 		return 0
 	}
 	n := uint64(b.Seq-a.Seq) - 1
-	if la, lb := length(a), length(b); la > 0 && lb > 0 {
+	la, lb := length(a), length(b)
+	if (la > 0) != (lb > 0) { // one of them counts otherwise, or lies
+		return 0
+	}
+	if la > 0 {
 		if la != lb { // the length was changed, and the numbers with it
 			return 0
 		}
@@ -232,10 +244,10 @@ func length(w *report.Window) int64 {
 
 // tell adds a window to the server's tally.
 func (s *server) tell(k *kept) {
-	w, t := k.window(), s.tally[k.span()]
+	w, t := k.window(), s.tally[k.id()]
 	if t == nil {
 		t = &tally{}
-		s.tally[k.span()] = t
+		s.tally[k.id()] = t
 	}
 	t.refs++
 	for _, c := range []struct {
@@ -254,7 +266,7 @@ func (s *server) tell(k *kept) {
 }
 
 // untell forgets one report of a window.
-func (s *server) untell(p span) {
+func (s *server) untell(p windowID) {
 	t := s.tally[p]
 	if t.refs--; t.refs > 0 {
 		return

@@ -140,7 +140,7 @@ func checkStore(t *testing.T, s *store) {
 			windows += len(sr.windows)
 			for i, k := range sr.windows {
 				bytes += k.size
-				if srv.tally[k.span()] == nil {
+				if srv.tally[k.id()] == nil {
 					t.Errorf("%s: window %d has no tally", name, i)
 				}
 				if i > 0 {

@@ -54,6 +54,10 @@ type Stats struct {
 	Received, NotIP, NotDNSPort uint64
 	Joined                      uint64 // fragments of datagrams that another fragment completed
 	Fragments                   uint64 // of datagrams that were never complete
+	// UnknownLinks of NotIP have a link type that is not read, the last of
+	// which is UnknownLink.
+	UnknownLinks uint64
+	UnknownLink  capture.LinkType
 }
 
 // A Parser reads link, IP, UDP and TCP headers. Checksums are not verified:
@@ -128,6 +132,8 @@ func (p *Parser) parse(pkt *capture.Packet, s *Segment) Door {
 	case capture.LinkRaw, capture.LinkRaw12, capture.LinkRaw14, capture.LinkIPv4, capture.LinkIPv6:
 		return p.ip(pkt, b, s)
 	default:
+		p.Stats.UnknownLinks++
+		p.Stats.UnknownLink = pkt.Link
 		return NotIP
 	}
 	return p.ether(pkt, ether, b, s)
@@ -172,6 +178,8 @@ const (
 	protoAH       = 51
 	protoDestOpts = 60
 	protoMobility = 135
+	protoHIP      = 139
+	protoShim6    = 140
 )
 
 // ip reads an IP packet. More octets than the header tells are padding; fewer
@@ -203,6 +211,9 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 			key := datagramKey{s.Source, s.Dest, uint32(binary.BigEndian.Uint16(b[4:])), b[9]}
 			return p.fragment(pkt, s, key, b[9], f&0x1fff, f&0x2000 != 0, b[hlen:min(size, len(b))], size-hlen)
 		}
+		if b[9] == protoAH {
+			return p.ipv6(pkt, b[9], b[hlen:min(size, len(b))], size-hlen, s)
+		}
 		return p.transport(pkt, b[9], b[hlen:min(size, len(b))], size-hlen, s)
 	case 6:
 		if len(b) < 40 {
@@ -224,7 +235,7 @@ func (p *Parser) ipv6(pkt *capture.Packet, next uint8, b []byte, size int, s *Se
 	for {
 		var n int
 		switch next {
-		case protoHopByHop, protoRouting, protoDestOpts, protoMobility:
+		case protoHopByHop, protoRouting, protoDestOpts, protoMobility, protoHIP, protoShim6:
 			if len(b) < 8 {
 				return NotIP
 			}

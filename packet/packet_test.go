@@ -127,6 +127,9 @@ func parse(t *testing.T, link capture.LinkType, b []byte, wire int) parsed {
 	case Fragment:
 		want.Fragments = 1
 	}
+	if link == 105 { // IEEE 802.11, which is not read
+		want.UnknownLinks, want.UnknownLink = 1, link
+	}
 	if p.Stats != want || len(lost) != int(want.Fragments) {
 		t.Errorf("door %d, stats %+v, lost %+v", d, p.Stats, lost)
 	}

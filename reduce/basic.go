@@ -7,6 +7,7 @@ type rate struct {
 	names []string
 	n     [3]uint64 // all, queries, responses
 	data  []byte
+	state []byte
 }
 
 // rates makes reducers of rates under those names: qps counts queries, aps
@@ -33,19 +34,36 @@ func (r *rate) Report(out *report.Report, final bool) {
 		if i > 0 {
 			r.data = append(r.data, ',')
 		}
-		n := r.n[0]
-		switch name {
-		case "qps":
-			n = r.n[1]
-		case "aps":
-			n = r.n[2]
-		}
 		r.data = append(report.AppendString(r.data, name), ':')
 		// Over no time there is no rate: 0/0 and n/0 are written as null.
-		r.data = report.AppendNumber(r.data, float64(n)/seconds)
+		r.data = report.AppendNumber(r.data, float64(r.count(name))/seconds)
 	}
 	r.data = append(r.data, '}')
 	out.Data, out.Shape = r.data, report.Rate
+	if seconds == 0 {
+		// The rates say nothing then, but their counts still add up.
+		r.state = append(r.state[:0], '{')
+		for i, name := range r.names {
+			if i > 0 {
+				r.state = append(r.state, ',')
+			}
+			r.state = append(report.AppendString(r.state, name), ':')
+			r.state = report.AppendCount(r.state, r.count(name))
+		}
+		r.state = append(r.state, '}')
+		out.State = r.state
+	}
+}
+
+// count is what the rate of that name counts.
+func (r *rate) count(name string) uint64 {
+	switch name {
+	case "qps":
+		return r.n[1]
+	case "aps":
+		return r.n[2]
+	}
+	return r.n[0]
 }
 
 func (r *rate) Reset() { r.n = [3]uint64{} }

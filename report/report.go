@@ -14,7 +14,9 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -205,6 +207,9 @@ func Parse(line []byte) (*Report, error) {
 		if m.value == "" || len(m.value) > maxName {
 			return nil, fmt.Errorf("not a report: %s has %d octets, want 1 to %d", m.name, len(m.value), maxName)
 		}
+		if strings.ContainsFunc(m.value, unicode.IsControl) {
+			return nil, fmt.Errorf("not a report: %s %q has control characters", m.name, m.value)
+		}
 	}
 	if in.Data == nil {
 		return nil, errors.New("not a report: data is missing")
@@ -231,6 +236,11 @@ func Parse(line []byte) (*Report, error) {
 	}
 	if d := r.Window.End - r.Window.Start; d < 0 || d > maxWindow {
 		return nil, fmt.Errorf("%w: from %s to %s", ErrWindow, w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339))
+	}
+	for _, n := range []uint64{w.Messages, w.Malformed, w.Lost, w.Error, w.Skipped, w.Keyless} {
+		if n > maxNumber {
+			return nil, fmt.Errorf("%w: a counter of %d", ErrWindow, n)
+		}
 	}
 	if w.Seq < 0 || w.Gap < 0 || w.Gap > maxTime/1e9 || w.Malformed > w.Messages {
 		return nil, fmt.Errorf("%w: seq %d, gap %g, %d of %d messages malformed", ErrWindow, w.Seq, w.Gap, w.Malformed, w.Messages)

@@ -63,7 +63,7 @@ func (s *scanner) node(depth int) (*node, error) {
 		return n, nil
 	case c == '-' || c >= '0' && c <= '9':
 		v, err := strconv.ParseFloat(string(s.value()), 64)
-		if err != nil {
+		if err != nil || !sane(v) {
 			return nil, errForm
 		}
 		return &node{isNum: true, num: v}, nil

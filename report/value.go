@@ -104,7 +104,7 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 			return t, count, err
 		}
 		n, err = parseNode(r.State)
-		if err == nil && (n.isNum || !n.numbers()) {
+		if err == nil && (n.isNum || !n.numbers() || len(n.members) > MaxState) {
 			err = errForm
 		}
 		if err == nil && t.keys() > n.keys() {
@@ -121,6 +121,9 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 		if err != nil {
 			return nil, 0, err
 		}
+		if len(state.members) > MaxState {
+			return nil, 0, errForm
+		}
 		// A long table can show more than a state may hold.
 		if r.Shape != TableOf || state.keys() >= n.keys() {
 			n = state
@@ -134,6 +137,9 @@ func parseData(r *Report) (n *node, pairs int, err error) {
 			return nil, 0, errForm
 		}
 		seconds := r.Window.Seconds()
+		if r.State != nil { // counts already
+			seconds = 1
+		}
 		for _, m := range n.members {
 			if m.members != nil {
 				return nil, 0, errForm
@@ -183,13 +189,19 @@ func parsePairs(raw json.RawMessage) (*node, int, error) {
 	for _, p := range pairs {
 		var key string
 		c := node{isNum: true}
-		if json.Unmarshal(p[0], &key) != nil || json.Unmarshal(p[1], &c.num) != nil {
+		if json.Unmarshal(p[0], &key) != nil || json.Unmarshal(p[1], &c.num) != nil || !sane(c.num) {
 			return nil, 0, errForm
 		}
 		n.members[key] = &c
 	}
 	return n, len(pairs), nil
 }
+
+// maxNumber is more than any count or size of a window; sums of such numbers
+// stay exact enough and finite.
+const maxNumber = 1e15
+
+func sane(v float64) bool { return v >= -maxNumber && v <= maxNumber }
 
 type kind int
 

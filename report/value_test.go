@@ -190,10 +190,24 @@ func TestMergeBounds(t *testing.T) {
 	}
 }
 
-// Sums beyond what a float64 holds are null, not something that is not JSON.
-func TestMergeOverflow(t *testing.T) {
-	v := merged(t, of(Count, "1e308"), of(Count, "1e308"))
-	if got := string(v.AppendData(nil, 10, 0)); got != "null" {
+// Numbers that no window has are refused, so that sums stay what they are.
+func TestMergeAbsurdNumbers(t *testing.T) {
+	for _, r := range []*Report{
+		of(Count, "1e308"), of(Count, "-1e16"), of(TableOf, `{"a":{"b":2e15}}`), of(Top, `[["a",1e300]]`), of(Rate, `{"qps":1e17}`), of(ListOf, `{"cnt":1e99}`),
+	} {
+		var v Value
+		if err := v.Merge(r); !errors.Is(err, errForm) {
+			t.Errorf("%s %s: %v", r.Shape, r.Data, err)
+		}
+	}
+}
+
+// Over no time a rate is null; its counts are in the state and add up.
+func TestMergeRateOverNoTime(t *testing.T) {
+	r := of(Rate, `{"qps":null}`)
+	r.Window.End, r.State = r.Window.Start, json.RawMessage(`{"qps":6}`)
+	v := merged(t, r, of(Rate, `{"qps":0.4}`)) // of ten seconds
+	if got := string(v.AppendData(nil, 10, 0)); got != `{"qps":1}` {
 		t.Error(got)
 	}
 }

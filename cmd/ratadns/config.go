@@ -158,11 +158,11 @@ func (c *config) parse(b []byte) error {
 		if !errors.As(err, &at) {
 			return fmt.Errorf("%s: %w", c.path, err)
 		}
-		what := plainWords(at.GetMessage())
 		if t := at.GetToken(); t != nil {
+			what := plainWords(at.GetMessage(), t.Value)
 			return fmt.Errorf("%s:%d:%d: %s", c.path, t.Position.Line, t.Position.Column, what)
 		}
-		return fmt.Errorf("%s: %s", c.path, what)
+		return fmt.Errorf("%s: %s", c.path, at.GetMessage())
 	}
 	return c.validate()
 }
@@ -322,24 +322,38 @@ func (c *config) isNull(path string) bool {
 	return false
 }
 
-// plainWords says what the YAML library says without Go's types.
-func plainWords(s string) string {
+// plainWords says what the YAML library says without Go's types: value is what
+// stands there.
+func plainWords(s, value string) string {
 	s = strings.Replace(s, "unknown field", "unknown key", 1)
-	_, wanted, ok := strings.Cut(s, " of type ")
-	if !strings.HasPrefix(s, "cannot unmarshal") || !ok {
-		return s
-	}
+	before, wanted, ok := strings.Cut(s, " of type ")
 	switch {
-	case strings.HasPrefix(wanted, "int"):
-		return "must be a number"
-	case strings.HasPrefix(wanted, "string"):
-		return "must be a text"
-	case strings.HasPrefix(wanted, "[]"):
-		return "must be a list"
-	case strings.HasPrefix(wanted, "map"):
-		return "must be names with their values"
+	case strings.HasPrefix(s, "cannot unmarshal") && ok:
+		field := before[strings.LastIndexByte(before, '.')+1:]
+		if field == "MaxKeys" {
+			field = "max_keys"
+		}
+		return fmt.Sprintf("%s must be %s, got %q", strings.ToLower(field), plainType(wanted), value)
+	case strings.Contains(s, "where sequence is expected"):
+		return fmt.Sprintf("must be a list, got %q", value)
+	case strings.Contains(s, "where mapping is expected"):
+		return fmt.Sprintf("must be names with their values, got %q", value)
 	}
-	return "has another form than it must have, see: ratadns config example"
+	return s
+}
+
+func plainType(t string) string {
+	switch {
+	case strings.HasPrefix(t, "int"):
+		return "a number"
+	case strings.HasPrefix(t, "string"):
+		return "a text"
+	case strings.HasPrefix(t, "[]"):
+		return "a list"
+	case strings.HasPrefix(t, "map"):
+		return "names with their values"
+	}
+	return "as in: ratadns config example"
 }
 
 // duration reads the length at path; an empty one leaves d as it is.

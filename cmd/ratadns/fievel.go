@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"ratadns/bus"
@@ -42,11 +43,20 @@ func (c *fievelCmd) Run(e *env) error {
 		return err
 	}
 	r := &messages{r: speedy.NewReader(e.stdin), log: e.log}
-	err = r.run(e.ctx, f)
-	err = errors.Join(err, f.Close(), outputs.Close(e.log))
+	err = first(r.run(e.ctx, f), f.Close(), outputs.Close(e.log))
 	e.log.Info("messages", "read", r.r.Stats.Messages, "bad", r.r.Stats.Bad, "wrong_length", r.r.Stats.Length)
 	logFievel(e.log, f)
 	return err
+}
+
+// first is the first error of those: what follows from it need not be said.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func logFievel(log *slog.Logger, f *fievel.Fievel) {
@@ -65,32 +75,31 @@ type messages struct {
 // the same Ctrl-C.
 func (m *messages) run(ctx context.Context, f *fievel.Fievel) error {
 	ended := make(chan error, 1)
-	stop := make(chan struct{})
-	idle := make(chan struct{}) // closed when f is not used any more
+	// A read that nothing ends stays behind; it must not reach f any more.
+	var using sync.Mutex
+	stopped := false
+	take := func(msg *speedy.Message) bool {
+		using.Lock()
+		defer using.Unlock()
+		if stopped {
+			return false
+		}
+		m.time(msg)
+		f.Message(msg)
+		return f.Err() == nil // an error is told by Close
+	}
 	go func() {
-		defer close(idle)
 		var msg speedy.Message
-		for {
-			select {
-			case <-stop:
-				ended <- nil
-				return
-			default:
-			}
-			if err := m.r.Next(&msg); err != nil {
-				if err == io.EOF {
-					err = nil
-				}
-				ended <- err
-				return
-			}
-			m.time(&msg)
-			f.Message(&msg)
-			if f.Err() != nil {
-				ended <- nil // told by Close
-				return
+		err := m.r.Next(&msg)
+		for ; err == nil; err = m.r.Next(&msg) {
+			if !take(&msg) {
+				break
 			}
 		}
+		if err == io.EOF {
+			err = nil
+		}
+		ended <- err
 	}()
 	select {
 	case err := <-ended:
@@ -102,14 +111,9 @@ func (m *messages) run(ctx context.Context, f *fievel.Fievel) error {
 		return err
 	case <-time.After(pipeGrace):
 	}
-	// Still coming, or nothing to read: closing the input wakes the reader.
-	close(stop)
-	os.Stdin.Close()
-	select {
-	case <-idle:
-	case <-time.After(pipeGrace):
-		return errors.New("standard input does not end")
-	}
+	using.Lock()
+	stopped = true
+	using.Unlock()
 	return nil
 }
 
@@ -228,7 +232,7 @@ const redisGrace = 5 * time.Second
 func (out *outputs) Close(log *slog.Logger) error {
 	err := out.stdout.Close()
 	for _, f := range out.files {
-		err = errors.Join(err, f.Close())
+		err = first(err, f.Close())
 	}
 	if out.redis == nil {
 		return err
@@ -239,7 +243,7 @@ func (out *outputs) Close(log *slog.Logger) error {
 	if rerr == nil && s.Dropped > 0 {
 		rerr = fmt.Errorf("redis: %d reports dropped", s.Dropped)
 	}
-	return errors.Join(err, rerr)
+	return first(err, rerr)
 }
 
 // addAnonymous lets f know the servers by their anonymised addresses too, which

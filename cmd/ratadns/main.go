@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -111,7 +112,12 @@ func run(args []string) int {
 
 // fail prints err to standard error and returns its exit status.
 func fail(name string, err error) int {
-	fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+	what := err.Error()
+	var path *fs.PathError
+	if errors.As(err, &path) { // the thing first, not the system call
+		what = strings.Replace(what, path.Error(), path.Path+": "+path.Err.Error(), 1)
+	}
+	fmt.Fprintf(os.Stderr, "%s: %s\n", name, strings.ReplaceAll(what, "\n", "; "))
 	var h hinted
 	if errors.As(err, &h) {
 		fmt.Fprintf(os.Stderr, "hint: %s\n", h.hint)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"ratadns/speedy"
 )
 
@@ -39,8 +37,7 @@ func (c *monitorCmd) Run(e *env) error {
 		return err
 	}
 	engine := speedy.NewEngine(src.engine(f), f)
-	err = engine.Run(e.ctx, src, f.Err)
-	err = errors.Join(err, f.Close(), outputs.Close(e.log))
+	err = first(engine.Run(e.ctx, src, f.Err), f.Close(), outputs.Close(e.log))
 	src.logStats(e.log, engine.Stats())
 	logFievel(e.log, f)
 	return err

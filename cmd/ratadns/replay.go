@@ -37,17 +37,15 @@ func (c *replayCmd) Run(e *env) error {
 	}
 	out := e.rawStdout
 	if c.Write != "-" {
-		f, err := createApart(c.Write, names)
-		if err != nil {
+		if err := apart(c.Write, names); err != nil {
 			return err
 		}
-		defer f.Close()
-		out = f
+		out = &lazyFile{name: c.Write}
 	}
 	open := func() (capture.Source, error) { return capture.Open(names, e.log) }
 	packets, err := archive.Replay(e.ctx, open, speed, out)
-	if f, ok := out.(*os.File); ok && c.Write != "-" && err == nil {
-		err = f.Close()
+	if f, ok := out.(*lazyFile); ok {
+		err = first(err, f.Close())
 	}
 	if err == nil || packets > 0 {
 		e.log.Info("replayed", "packets", packets)
@@ -58,14 +56,41 @@ func (c *replayCmd) Run(e *env) error {
 	return err
 }
 
-// createApart creates a file, unless it is one of those that are to be read.
-func createApart(path string, inputs []string) (*os.File, error) {
-	if out, err := os.Stat(path); err == nil {
-		for _, name := range inputs {
-			if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
-				return nil, usagef("-w %s: is also read; another file would do", path)
-			}
+// apart refuses to write to a file that is also read.
+func apart(path string, inputs []string) error {
+	out, err := os.Stat(path)
+	if err != nil {
+		return nil // it is new
+	}
+	for _, name := range inputs {
+		if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
+			return usagef("-w %s: is also read; another file would do", path)
 		}
 	}
-	return os.Create(path)
+	return nil
+}
+
+// A lazyFile is created by the first write, so that what it was before is not
+// lost to a capture that cannot be opened.
+type lazyFile struct {
+	name string
+	f    *os.File
+}
+
+func (l *lazyFile) Write(b []byte) (int, error) {
+	if l.f == nil {
+		var err error
+		if l.f, err = os.Create(l.name); err != nil {
+			return 0, err
+		}
+	}
+	return l.f.Write(b)
+}
+
+// Close closes the file, if it was created.
+func (l *lazyFile) Close() error {
+	if l.f == nil {
+		return nil
+	}
+	return l.f.Close()
 }

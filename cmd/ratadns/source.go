@@ -61,9 +61,19 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger) (*source, erro
 			src.grace = pipeGrace
 		}
 	}
-	var err error
-	src.Source, err = capture.Open(names, log)
-	return src, err
+	// Opening reads the beginning of each; a pipe may never give one.
+	opened := make(chan error, 1)
+	go func() {
+		var err error
+		src.Source, err = capture.Open(names, log)
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		return src, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // engine configures Speedy for the source. With f, which may be nil, silence on
@@ -98,5 +108,8 @@ func (s *source) logStats(log *slog.Logger, st speedy.Stats) {
 	log.Info("packets", "received", st.Received+dropped,
 		"used", st.Streams.Used+st.Joined, "not_ip", st.NotIP, "not_dns_port", st.NotDNSPort, "not_dns", st.Streams.NotDNS,
 		"lost_fragments", st.Fragments, "lost_tcp", st.Streams.Lost, "dropped", dropped)
+	if st.UnknownLinks > 0 {
+		log.Warn("packets of a link type that is not read", "link_type", st.UnknownLink, "count", st.UnknownLinks)
+	}
 	log.Info("messages", "found", st.Streams.Messages, "malformed", st.Malformed, "incomplete", st.Streams.Incomplete)
 }

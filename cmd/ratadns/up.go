@@ -94,7 +94,7 @@ func (c *upCmd) Run(e *env) error {
 // chain runs the packets through Speedy and Fievel.
 func (c *upCmd) chain(ctx context.Context, e *env, src *source, f *fievel.Fievel) error {
 	engine := speedy.NewEngine(src.engine(f), f)
-	err := errors.Join(engine.Run(ctx, src, f.Err), f.Close())
+	err := first(engine.Run(ctx, src, f.Err), f.Close())
 	src.logStats(e.log, engine.Stats())
 	logFievel(e.log, f)
 	return err

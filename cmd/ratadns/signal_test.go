@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestCtrlC interrupts commands whose standard input stays open: before it gave
+// anything, inside the first header, and after some packets or a message. They
+// end with status 0 and everything flushed.
+func TestCtrlC(t *testing.T) {
+	ratadns := self(t)
+	pcap, err := os.ReadFile(samplePcap(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frames, err := exec.Command(ratadns, "speedy", "-r", samplePcap(t), "--anonymize", "none").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stdoutConfig(t)
+	for _, c := range []struct {
+		name  string
+		args  []string
+		input []byte
+		want  string // on standard output
+	}{
+		{"speedy, nothing", []string{"speedy"}, nil, ""},
+		{"speedy, half a header", []string{"speedy"}, pcap[:10], ""},
+		{"speedy, packets", []string{"speedy"}, pcap[:10000], `"qname"`},
+		{"monitor, nothing", []string{"monitor", "--config", config}, nil, ""},
+		{"monitor, packets", []string{"monitor", "--config", config}, pcap[:10000], `"partial":true`},
+		{"up, nothing", []string{"up", "-r", "-", "--listen", "127.0.0.1:0"}, nil, ""},
+		{"up, packets", []string{"up", "-r", "-", "--listen", "127.0.0.1:0"}, pcap[:10000], ""},
+		{"fievel, nothing", []string{"fievel", "--config", config}, nil, ""},
+		{"fievel, messages", []string{"fievel", "--config", config}, frames[:10000], `"partial":true`},
+		{"archive, nothing", []string{"archive", "-r", "-", "--dir", t.TempDir()}, nil, ""},
+		{"replay, nothing", []string{"replay", "-r", "-", "-w", "-"}, nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(ratadns, c.args...)
+			var stdout, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			stdin, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stdin.Close()
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(stdin, bytes.NewReader(c.input)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // until it waits for more
+			cmd.Process.Signal(syscall.SIGINT)
+			timeout := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+			defer timeout.Stop()
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("%v\n%s", err, stderr.String())
+			}
+			if !strings.Contains(stdout.String(), c.want) {
+				t.Errorf("standard output lacks %q: %.300q", c.want, stdout.String())
+			}
+		})
+	}
+}
