@@ -296,6 +296,9 @@ func (v *Value) AppendData(dst []byte, seconds float64, top int) []byte {
 		}
 		return r.append(dst, 0)
 	case ListOf:
+		if v.root.isList {
+			return (&node{isList: true, list: grouped(v.root.list)}).append(dst, 0)
+		}
 		top = 0
 	}
 	return v.root.append(dst, top)
