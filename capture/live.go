@@ -2,7 +2,6 @@ package capture
 
 import (
 	"errors"
-	"log/slog"
 	"sync/atomic"
 	"time"
 )
@@ -28,7 +27,6 @@ type LiveStats struct{ Received, Dropped uint64 }
 // A LiveSource gives the packets of network interfaces as they come. It never
 // makes the network wait: what is not read in time is dropped and counted.
 type LiveSource struct {
-	log      *slog.Logger
 	batches  chan *Batch // filled
 	free     chan *Batch
 	errs     chan error

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -17,9 +16,9 @@ import (
 
 // OpenLive listens on interfaces. It needs the capability CAP_NET_RAW and
 // nothing else.
-func OpenLive(cfg Live, log *slog.Logger) (*LiveSource, error) {
+func OpenLive(cfg Live) (*LiveSource, error) {
 	l := &LiveSource{
-		log: log, batches: make(chan *Batch, 4*len(cfg.Interfaces)), free: make(chan *Batch, 4*len(cfg.Interfaces)+1),
+		batches: make(chan *Batch, 4*len(cfg.Interfaces)), free: make(chan *Batch, 4*len(cfg.Interfaces)+1),
 		errs: make(chan error, len(cfg.Interfaces)), stop: make(chan struct{}),
 	}
 	for range cap(l.batches) {

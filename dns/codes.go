@@ -253,9 +253,6 @@ func TypeAssigned(t uint16) bool { return types.known(t) != "" }
 // ClassName is the mnemonic of a CLASS.
 func ClassName(c uint16) string { return classes.name(c) }
 
-// AppendClassName appends the mnemonic of a CLASS.
-func AppendClassName(dst []byte, c uint16) []byte { return classes.append(dst, c) }
-
 // ClassByName is the CLASS of a mnemonic or of CLASS and a number, in any case.
 func ClassByName(s string) (uint16, bool) { return classes.byName(s) }
 
@@ -271,9 +268,6 @@ func RcodeByName(s string) (uint16, bool) { return rcodes.byName(s) }
 // OpcodeName is the mnemonic of an opcode.
 func OpcodeName(o uint8) string { return opcodes.name(uint16(o)) }
 
-// AppendOpcodeName appends the mnemonic of an opcode.
-func AppendOpcodeName(dst []byte, o uint8) []byte { return opcodes.append(dst, uint16(o)) }
-
 // OpcodeByName is the opcode of a mnemonic or of OPCODE and a number, in any case.
 func OpcodeByName(s string) (uint8, bool) {
 	o, ok := opcodes.byName(s)
@@ -282,9 +276,6 @@ func OpcodeByName(s string) (uint8, bool) {
 
 // OptionName is the registered name of an EDNS option.
 func OptionName(o uint16) string { return options.name(o) }
-
-// AppendOptionName appends the registered name of an EDNS option.
-func AppendOptionName(dst []byte, o uint16) []byte { return options.append(dst, o) }
 
 // OptionByName is the EDNS option of a name or of OPTION and a number, in any case.
 func OptionByName(s string) (uint16, bool) { return options.byName(s) }

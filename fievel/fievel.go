@@ -8,7 +8,6 @@
 package fievel
 
 import (
-	"log/slog"
 	"net/netip"
 	"time"
 
@@ -45,7 +44,6 @@ type Stats struct {
 type Fievel struct {
 	Stats    Stats
 	cfg      Config
-	log      *slog.Logger
 	reducers []Reducer
 	ports    map[uint16]bool
 	servers  []*server // in the order of the configuration, the one for the rest last
@@ -58,9 +56,9 @@ type Fievel struct {
 }
 
 // New returns a Fievel whose reports show addresses as anon writes them.
-func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer, log *slog.Logger) *Fievel {
+func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 	f := &Fievel{
-		cfg: cfg, log: log, reducers: reducers,
+		cfg: cfg, reducers: reducers,
 		byAddr: make(map[netip.Addr]*server), event: reduce.NewEvent(anon),
 		ports: make(map[uint16]bool),
 	}

@@ -139,7 +139,7 @@ func run(t testing.TB, cfg Config, names []string, msgs []*speedy.Message) (*sin
 		t.Fatal(err)
 	}
 	s := &sink{t: t}
-	f := New(cfg, reducers(t, s.output(), names...), plain(t), quietLog)
+	f := New(cfg, reducers(t, s.output(), names...), plain(t))
 	for _, m := range msgs {
 		f.Message(m)
 	}
@@ -444,7 +444,7 @@ func TestServers(t *testing.T) {
 		cfg := cfg
 		cfg.Window.Duration = 10 * time.Millisecond
 		s := &sink{t: t}
-		f := New(cfg, reducers(t, s.output(), "AlonePackets"), plain(t), quietLog)
+		f := New(cfg, reducers(t, s.output(), "AlonePackets"), plain(t))
 		f.Message(query(0, ns2, "a."))
 		for i := range 450 {
 			f.Message(query(float64(i)/100, ns1, "a."))
@@ -485,7 +485,7 @@ func TestServers(t *testing.T) {
 	})
 	t.Run("lost packets", func(t *testing.T) {
 		s := &sink{t: t}
-		f := New(cfg, reducers(t, s.output(), "Null"), plain(t), quietLog)
+		f := New(cfg, reducers(t, s.output(), "Null"), plain(t))
 		for _, m := range queries(1, 2, 3) {
 			f.Message(m)
 		}
@@ -501,7 +501,7 @@ func TestServers(t *testing.T) {
 	})
 	t.Run("one more address", func(t *testing.T) {
 		s := &sink{t: t}
-		f := New(cfg, reducers(t, s.output(), "Null"), plain(t), quietLog)
+		f := New(cfg, reducers(t, s.output(), "Null"), plain(t))
 		f.AddAddress("ns2", other)
 		f.AddAddress("ns3", client)
 		f.Message(query(1, other, "a."))
@@ -571,7 +571,7 @@ func TestWindowsOfMessages(t *testing.T) {
 
 func TestLostInWindowsOfMessages(t *testing.T) {
 	s := &sink{t: t}
-	f := New(config(func(c *Config) { c.Window = Window{Messages: 3} }), reducers(t, s.output(), "Null"), plain(t), quietLog)
+	f := New(config(func(c *Config) { c.Window = Window{Messages: 3} }), reducers(t, s.output(), "Null"), plain(t))
 	for i, m := range queries(1, 2, 3, 4, 5, 6, 7) {
 		if i == 4 {
 			f.Lost(client, ns1)
@@ -606,7 +606,7 @@ func TestOutputThatFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := &sink{t: t}
 			list := slices.Concat(reducers(t, c.out, "Null"), reducers(t, s.output(), "PacketsPerSecond"), reducers(t, c.out, "TopN"))
-			f := New(config(nil), list, plain(t), quietLog)
+			f := New(config(nil), list, plain(t))
 			for _, m := range queries(1, 11, 21, 31) {
 				f.Message(m)
 			}
@@ -627,7 +627,7 @@ func TestSeed(t *testing.T) {
 	s := &sink{t: t}
 	list := reducers(t, s.output(), "PacketsPerSecond")
 	list[0].Type, list[0].Seed = "Mine", true
-	f := New(config(nil), list, plain(t), quietLog)
+	f := New(config(nil), list, plain(t))
 	f.Message(queries(1)[0])
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
@@ -642,7 +642,7 @@ func TestParams(t *testing.T) {
 	s := &sink{t: t}
 	list := reducers(t, s.output(), "TopN")
 	list[0].Params.Top = 1
-	f := New(config(nil), list, plain(t), quietLog)
+	f := New(config(nil), list, plain(t))
 	for _, m := range []*speedy.Message{query(1, ns1, "b."), query(1, ns1, "a."), query(1, ns1, "b.")} {
 		f.Message(m)
 	}
@@ -668,7 +668,7 @@ func TestMalformed(t *testing.T) {
 // its reader's next message.
 func TestDoubtfulMessagesAreCopied(t *testing.T) {
 	s := &sink{t: t}
-	f := New(config(nil), reducers(t, s.output(), "OnlyQueries"), plain(t), quietLog)
+	f := New(config(nil), reducers(t, s.output(), "OnlyQueries"), plain(t))
 	var m speedy.Message
 	for _, name := range []string{"first.", "second.", "third."} {
 		next := query(1, ns1, name)

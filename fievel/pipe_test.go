@@ -43,7 +43,7 @@ func (d deaf) Message(m *speedy.Message) { d.f.Message(m) }
 func monitor(t testing.TB, cfg Config, names []string, m speedy.Method) (*sink, Stats) {
 	t.Helper()
 	s := &sink{t: t}
-	f := New(cfg, reducers(t, s.output(), names...), anonymizer(t, m), quietLog)
+	f := New(cfg, reducers(t, s.output(), names...), anonymizer(t, m))
 	src := sampleSource(t)
 	defer src.Close()
 	if err := speedy.NewEngine(speedy.DefaultConfig(), deaf{f}).Run(context.Background(), src, f.Err); err != nil {
@@ -86,7 +86,7 @@ func TestPipe(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := &sink{t: t}
-			f := New(c.cfg, reducers(t, got.output(), catalogue()...), plain(t), quietLog)
+			f := New(c.cfg, reducers(t, got.output(), catalogue()...), plain(t))
 			for _, s := range c.cfg.Servers {
 				for _, a := range s.Addresses {
 					f.AddAddress(s.Name, anon.Addr(a))

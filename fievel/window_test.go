@@ -118,7 +118,7 @@ func FuzzWindows(f *testing.F) {
 		})
 		s := &sink{t: t}
 		names := []string{"PacketsPerSecond", "AlonePackets"}
-		fv := New(cfg, reducers(t, s.output(), names...), plain(t), quietLog)
+		fv := New(cfg, reducers(t, s.output(), names...), plain(t))
 		// Open windows, and those of the server that become known, are as many again.
 		most := len(names) * len(fv.servers) * (maxQuiet + 5)
 		if d := cfg.Window.Duration; d > 0 {

@@ -167,18 +167,29 @@ func (c *config) parse(b []byte) error {
 	return c.validate()
 }
 
+// node is what stands in the file at a path such as $.window.duration, or nil.
+func (c *config) node(path string) ast.Node {
+	p, err := yaml.PathString(path)
+	if err != nil || c.file == nil {
+		return nil
+	}
+	node, err := p.FilterFile(c.file)
+	if err != nil {
+		return nil
+	}
+	return node
+}
+
 // at is an error about the value at a path such as $.window.duration.
 func (c *config) at(path, format string, args ...any) error {
 	line, column := 1, 1
-	if p, err := yaml.PathString(path); err == nil && c.file != nil {
-		if node, err := p.FilterFile(c.file); err == nil && node != nil {
-			// A mapping's token is its first colon; its first key is
-			// where people look.
-			if m, ok := node.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
-				node = m.Values[0].Key
-			}
-			line, column = node.GetToken().Position.Line, node.GetToken().Position.Column
+	if node := c.node(path); node != nil {
+		// A mapping's token is its first colon; its first key is where
+		// people look.
+		if m, ok := node.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+			node = m.Values[0].Key
 		}
+		line, column = node.GetToken().Position.Line, node.GetToken().Position.Column
 	}
 	return fmt.Errorf("%s:%d:%d: %w", c.path, line, column, fmt.Errorf(format, args...))
 }
@@ -244,10 +255,8 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 		return c.at(path, "use is missing: a reducer of the catalogue, see: ratadns reducers")
 	}
 	at := func(member string) string {
-		if p, err := yaml.PathString(path + "." + member); err == nil {
-			if n, err := p.FilterFile(c.file); err == nil && n != nil {
-				return path + "." + member
-			}
+		if c.node(path+"."+member) != nil {
+			return path + "." + member
 		}
 		return path
 	}
@@ -312,11 +321,8 @@ func (c *config) checkOutput(path string, o *outputConfig) error {
 // isNull reports whether the reducer at path is written as the bare word Null.
 func (c *config) isNull(path string) bool {
 	for _, p := range []string{path, path + ".use"} {
-		if p, err := yaml.PathString(p); err == nil {
-			node, err := p.FilterFile(c.file)
-			if null, ok := node.(*ast.NullNode); err == nil && ok {
-				return null.GetToken().Value == "Null"
-			}
+		if null, ok := c.node(p).(*ast.NullNode); ok {
+			return null.GetToken().Value == "Null"
 		}
 	}
 	return false

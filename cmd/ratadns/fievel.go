@@ -155,7 +155,7 @@ func newFievel(cfg *config, e *env, anon *speedy.Anonymizer) (*fievel.Fievel, *o
 	if err != nil {
 		return nil, nil, errors.Join(err, out.Close(e.log))
 	}
-	return fievel.New(fc, reducers, anon, e.log), out, nil
+	return fievel.New(fc, reducers, anon), out, nil
 }
 
 // fievel is the configuration of package fievel.

@@ -44,7 +44,7 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger) (*source, erro
 		}
 		cfg := capture.DefaultLive(s.Interface...)
 		cfg.Promiscuous = s.Promiscuous
-		live, err := capture.OpenLive(cfg, log)
+		live, err := capture.OpenLive(cfg)
 		if err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ func (c *upCmd) Run(e *env) error {
 		return err
 	}
 	j := jerry.New(jc, e.log)
-	f, err := upFievel(cfg, j, anon, e)
+	f, err := upFievel(cfg, j, anon)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (c *upCmd) source(e *env, speed float64) (*source, error) {
 }
 
 // upFievel sends every report to j.
-func upFievel(cfg *config, j *jerry.Jerry, anon *speedy.Anonymizer, e *env) (*fievel.Fievel, error) {
+func upFievel(cfg *config, j *jerry.Jerry, anon *speedy.Anonymizer) (*fievel.Fievel, error) {
 	fc, err := cfg.fievel()
 	if err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func upFievel(cfg *config, j *jerry.Jerry, anon *speedy.Anonymizer, e *env) (*fi
 		r.Seed = false // Jerry needs the windows
 		reducers = append(reducers, r)
 	}
-	return fievel.New(fc, reducers, anon, e.log), nil
+	return fievel.New(fc, reducers, anon), nil
 }
 
 // dashboardURL is the address as people type it.
