@@ -16,6 +16,7 @@ import (
 
 	"ratadns/bus"
 	"ratadns/dns"
+	"ratadns/packet"
 	"ratadns/reduce"
 	"ratadns/report"
 	"ratadns/speedy"
@@ -49,7 +50,7 @@ func message(at int64, server netip.Addr, qname string, flags uint16) *speedy.Me
 	wire = append(wire, 0, 1, 0, 1)
 	m := &speedy.Message{
 		Time: at, Source: client, Dest: server, SourcePort: 40000, DestPort: 53,
-		Transport: speedy.UDP, Size: len(wire), Has: speedy.FieldsAll,
+		Transport: packet.UDP, Size: len(wire), Has: speedy.FieldsAll,
 	}
 	if err := m.Unpack(wire); err != nil {
 		panic(err)

@@ -24,12 +24,32 @@ type Segment struct {
 	SourcePort uint16
 	DestPort   uint16
 	Lost       bool // stands for a datagram that was never complete: only the addresses count
-	TCP        bool
+	Transport  Transport
+	TCP        bool   // Payload is a part of a stream; otherwise it is one message
 	Flags      uint8  // TCP
 	Seq        uint32 // TCP
 	Size       int    // octets of the payload on the wire, of which Payload may be a part
 	Payload    []byte
 }
+
+// A Transport is what carried a message. Beyond UDP and TCP only dnstap can tell.
+type Transport uint8
+
+// The transports, in the order of their words in [Transports].
+const (
+	UnknownTransport Transport = iota
+	UDP
+	TCP
+	DoT
+	DoH
+	DoQ
+	DNSCrypt
+)
+
+// Transports are the words for transports in messages and reports.
+var Transports = [...]string{"", "udp", "tcp", "dot", "doh", "doq", "dnscrypt"}
+
+func (t Transport) String() string { return Transports[t] }
 
 // TCP flags (RFC 9293 §3.1).
 const (
@@ -314,7 +334,7 @@ func (p *Parser) transport(pkt *capture.Packet, proto uint8, b []byte, size int,
 		if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 && n < size {
 			size = n
 		}
-		s.TCP = false
+		s.Transport, s.TCP = UDP, false
 		s.Size = size - 8
 		s.Payload = b[8:max(8, min(size, len(b)))]
 		return DNS
@@ -330,7 +350,7 @@ func (p *Parser) transport(pkt *capture.Packet, proto uint8, b []byte, size int,
 		if hlen < 20 || hlen > len(b) || hlen > size {
 			return NotIP
 		}
-		s.TCP = true
+		s.Transport, s.TCP = TCP, true
 		s.Flags, s.Seq = b[13], binary.BigEndian.Uint32(b[4:])
 		s.Size = size - hlen
 		s.Payload = b[hlen:]

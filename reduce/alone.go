@@ -4,8 +4,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"ratadns/packet"
 	"ratadns/report"
-	"ratadns/speedy"
 )
 
 // responseTimeout is how long a query waits for its response, in capture time.
@@ -30,7 +30,7 @@ const maxChain = 8
 type transaction struct {
 	client, server         netip.Addr
 	clientPort, serverPort uint16
-	transport              speedy.Transport
+	transport              packet.Transport
 	id                     uint16
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ratadns/packet"
 	"ratadns/report"
 	"ratadns/speedy"
 )
@@ -117,7 +118,7 @@ func TestAlonePackets(t *testing.T) {
 	}
 	t.Run("another transport", func(t *testing.T) {
 		msgs := makeAll(t, []msg{q(1, 1, "a."), r(1.1, 1, "a.")})
-		msgs[1].Transport = speedy.TCP
+		msgs[1].Transport = packet.TCP
 		if got := aloneWindows(t, Params{}, 10, 1, msgs)[0]; got != "q1 r1" {
 			t.Errorf("got %s", got)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ratadns/dns"
+	"ratadns/packet"
 	"ratadns/report"
 	"ratadns/speedy"
 )
@@ -69,7 +70,7 @@ func (l msg) make(t testing.TB) *speedy.Message {
 	m.Source, m.SourcePort = from.Addr(), from.Port()
 	m.Dest, m.DestPort = to.Addr(), to.Port()
 	m.Time = base + int64(l.at*1e9+0.5)
-	m.Transport, m.Size, m.Has = speedy.UDP, len(wire), speedy.FieldsAll
+	m.Transport, m.Size, m.Has = packet.UDP, len(wire), speedy.FieldsAll
 	return m
 }
 

@@ -93,10 +93,7 @@ func (w *worker) payload(p *packet.Payload) {
 	m.Time, m.Place = p.Time, p.Place
 	m.Source, m.Dest = p.Source, p.Dest
 	m.SourcePort, m.DestPort = p.SourcePort, p.DestPort
-	m.Transport = UDP
-	if p.TCP {
-		m.Transport = TCP
-	}
+	m.Transport = p.Transport
 	m.Size = p.Size
 	m.Has = FieldsAll
 	w.handler.Message(m)

@@ -10,26 +10,8 @@ import (
 	"net/netip"
 
 	"ratadns/dns"
+	"ratadns/packet"
 )
-
-// A Transport is what carried a message. Beyond UDP and TCP only dnstap can tell.
-type Transport uint8
-
-// The transports, in the order of their words in [Transports].
-const (
-	UnknownTransport Transport = iota
-	UDP
-	TCP
-	DoT
-	DoH
-	DoQ
-	DNSCrypt
-)
-
-// Transports are the words for transports in messages and reports.
-var Transports = [...]string{"", "udp", "tcp", "dot", "doh", "doq", "dnscrypt"}
-
-func (t Transport) String() string { return Transports[t] }
 
 // A Message is a DNS message with its flow and time. The addresses are the real
 // ones where it came from packets, and as Speedy wrote them where it came from
@@ -42,7 +24,7 @@ type Message struct {
 	Dest       netip.Addr
 	SourcePort uint16
 	DestPort   uint16
-	Transport  Transport
+	Transport  packet.Transport
 	Size       int // octets of the DNS message on the wire
 	Has        Fields
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ratadns/capture"
+	"ratadns/packet"
 )
 
 // ipPacket is a raw IPv4 packet of UDP, or of TCP with that sequence number
@@ -140,7 +141,7 @@ func TestWriteWorkers(t *testing.T) {
 			t.Errorf("message %d twice", m.ID)
 		}
 		seen[m.ID] = true
-		if (m.Transport == TCP) != (m.ID%3 == 0) || (m.Malformed != 0) != (m.ID%17 == 0) {
+		if (m.Transport == packet.TCP) != (m.ID%3 == 0) || (m.Malformed != 0) != (m.ID%17 == 0) {
 			t.Errorf("message %d: %s, malformed %v", m.ID, m.Transport, m.Malformed)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"ratadns/dns"
+	"ratadns/packet"
 )
 
 // A parser reads JSON objects into messages. What it makes of a message's
@@ -29,7 +30,7 @@ func (p *parser) object(b []byte, m *Message) (used int, ok bool) {
 	m.Message = dns.Message{Questions: m.Questions[:0]}
 	m.Time, m.Source, m.Dest = 0, netip.Addr{}, netip.Addr{}
 	m.SourcePort, m.DestPort, m.Size = 0, 0, 0
-	m.Transport, m.Has = UnknownTransport, 0
+	m.Transport, m.Has = packet.UnknownTransport, 0
 	ok = p.members(func(name []byte) bool { return p.member(name, m) })
 	m.Wire = p.wire
 	return p.i, ok
@@ -55,9 +56,9 @@ func (p *parser) member(name []byte, m *Message) bool {
 		return p.time(&m.Time)
 	case "transport":
 		s, ok := p.str()
-		for i, t := range Transports {
+		for i, t := range packet.Transports {
 			if i > 0 && string(s) == t {
-				m.Transport = Transport(i)
+				m.Transport = packet.Transport(i)
 				m.Has |= FieldTransport
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"ratadns/capture"
 	"ratadns/dns"
+	"ratadns/packet"
 )
 
 var be = binary.BigEndian
@@ -73,7 +74,7 @@ const moment = int64(1475762100)*1e9 + 123456789 // 2016-10-06 13:55:00 UTC
 func message(b []byte) *Message {
 	m := &Message{
 		Time: moment, Source: client, Dest: server, SourcePort: 4000, DestPort: 53,
-		Transport: UDP, Size: len(b), Has: FieldsAll,
+		Transport: packet.UDP, Size: len(b), Has: FieldsAll,
 	}
 	m.Unpack(b)
 	return m
