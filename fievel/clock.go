@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"ratadns/speedy"
 )
 
 // maxJump is how far time moves on one packet's word; further takes agreement.
@@ -32,33 +30,33 @@ type clock struct {
 	jumped    bool  // likewise, or goes on far away
 	closed    int64 // windows before this seq are closed
 	begun     bool  // a window has been reported since time began
-	doubtful  []*speedy.Message
+	doubtful  []*item
 	late      uint64
-	ready     []*speedy.Message
+	ready     []*item
 }
 
 // take takes the next message and returns those whose time is believed, in
 // order. They are valid until the next call.
-func (c *clock) take(m *speedy.Message) []*speedy.Message {
+func (c *clock) take(m *item) []*item {
 	c.ready = c.ready[:0]
-	if m.Time < 0 || m.Time >= maxTime {
+	if m.time < 0 || m.time >= maxTime {
 		c.late++
 		return nil
 	}
-	if c.set && near(c.now, m.Time, c.far) {
+	if c.set && near(c.now, m.time, c.far) {
 		c.doubt()
-		c.now = max(c.now, m.Time)
+		c.now = max(c.now, m.time)
 		return append(c.ready, m)
 	}
-	c.doubtful = append(c.doubtful, clone(m))
+	c.doubtful = append(c.doubtful, m.clone())
 	agreed := 0
 	for _, d := range c.doubtful {
-		if near(d.Time, m.Time, c.far) {
+		if near(d.time, m.time, c.far) {
 			agreed++
 		}
 	}
 	if agreed >= agreement {
-		return c.believe(m.Time)
+		return c.believe(m.time)
 	}
 	if len(c.doubtful) > maxDoubtful {
 		// The oldest had its chance.
@@ -69,15 +67,15 @@ func (c *clock) take(m *speedy.Message) []*speedy.Message {
 }
 
 // believe starts time with the doubtful messages that agree about t.
-func (c *clock) believe(t int64) []*speedy.Message {
+func (c *clock) believe(t int64) []*item {
 	for _, m := range c.doubtful {
-		if near(m.Time, t, c.far) {
+		if near(m.time, t, c.far) {
 			c.ready = append(c.ready, m)
 		}
 	}
 	c.late += uint64(len(c.doubtful) - len(c.ready))
 	c.doubtful = nil
-	first := c.ready[0].Time
+	first := c.ready[0].time
 	// Going back means to begin anew, and so does the very first time;
 	// going on is only a long gap.
 	if !c.set || first < c.now {
@@ -86,7 +84,7 @@ func (c *clock) believe(t int64) []*speedy.Message {
 	}
 	c.set, c.jumped = true, true
 	for _, m := range c.ready {
-		c.now = max(c.now, m.Time)
+		c.now = max(c.now, m.time)
 	}
 	return c.ready
 }
@@ -99,14 +97,14 @@ func (c *clock) doubt() {
 
 // rest returns what is believed at the end of the input: where time never
 // began, the latest message and those that agree with it.
-func (c *clock) rest() []*speedy.Message {
+func (c *clock) rest() []*item {
 	c.ready = c.ready[:0]
 	if c.set || len(c.doubtful) == 0 {
 		c.doubt()
 		return nil
 	}
-	latest := slices.MaxFunc(c.doubtful, func(a, b *speedy.Message) int { return cmp.Compare(a.Time, b.Time) })
-	return c.believe(latest.Time)
+	latest := slices.MaxFunc(c.doubtful, func(a, b *item) int { return cmp.Compare(a.time, b.time) })
+	return c.believe(latest.time)
 }
 
 // refused returns and clears the number of messages not believed.
@@ -117,12 +115,3 @@ func (c *clock) refused() uint64 {
 }
 
 func near(a, b, far int64) bool { return a-b <= far && b-a <= far }
-
-// clone copies a message and all it aliases.
-func clone(m *speedy.Message) *speedy.Message {
-	c := *m
-	c.Wire = slices.Clone(m.Wire)
-	c.Questions = slices.Clone(m.Questions)
-	c.Records = slices.Clone(m.Records)
-	return &c
-}

@@ -4,14 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"ratadns/speedy"
 )
 
 // Config says how messages are grouped.
 type Config struct {
 	Server  string   // the serverId of what matches none of Servers
 	Servers []Server // told apart by their addresses
-	Ports   []uint16 // of DNS
+	Sides   *speedy.Sides
 	Window  Window
+	Workers int // that share the flows; 0 is one
 }
 
 // A Window is a length of capture time aligned to the epoch, or a number of
@@ -26,7 +29,7 @@ type Window struct {
 // DefaultConfig has windows of ten seconds.
 func DefaultConfig() Config {
 	return Config{
-		Ports:  []uint16{53},
+		Sides:  speedy.NewSides([]uint16{53}, nil),
 		Window: Window{Duration: 10 * time.Second, Lateness: time.Second},
 	}
 }

@@ -45,25 +45,23 @@ type Fievel struct {
 	Stats    Stats
 	cfg      Config
 	reducers []Reducer
-	ports    map[uint16]bool
 	servers  []*server // in the order of the configuration, the one for the rest last
 	byAddr   map[netip.Addr]*server
 	rest     *server
-	event    *reduce.Event
+	parts    []*part
 	clock    clock
+	item     item
 	line     []byte
 	err      error // the first of an output
 }
 
 // New returns a Fievel whose reports show addresses as anon writes them.
 func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
-	f := &Fievel{
-		cfg: cfg, reducers: reducers,
-		byAddr: make(map[netip.Addr]*server), event: reduce.NewEvent(anon),
-		ports: make(map[uint16]bool),
-	}
-	for _, p := range cfg.Ports {
-		f.ports[p] = true
+	f := &Fievel{cfg: cfg, reducers: reducers, byAddr: make(map[netip.Addr]*server)}
+	for i := range max(cfg.Workers, 1) {
+		f.parts = append(f.parts, &part{
+			f: f, index: i, dec: speedy.NewDecoder(cfg.Sides, false), event: reduce.NewEvent(anon.Clone()),
+		})
 	}
 	f.clock.far = int64(maxJump)
 	for _, s := range cfg.Servers {
@@ -91,10 +89,16 @@ func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 // Err is the first error of an output; reports went on to the others.
 func (f *Fievel) Err() error { return f.err }
 
-// Message implements [speedy.Handler]: it takes the next message.
+// Message takes the next message of a stream of them, in place of an engine.
 func (f *Fievel) Message(m *speedy.Message) {
+	m.FromServer = f.cfg.Sides.FromServer(m.Source, m.Dest, m.SourcePort, m.DestPort, m.QR())
+	f.item = item{time: m.Time, part: f.parts[0], msg: m}
+	f.take(&f.item)
+}
+
+func (f *Fievel) take(it *item) {
 	f.Stats.Found++
-	f.believed(f.clock.take(m))
+	f.believed(f.clock.take(it))
 }
 
 // Tick closes the windows of time that are over at t, where a live source has
@@ -106,64 +110,60 @@ func (f *Fievel) Tick(t time.Time) {
 }
 
 // believed takes messages whose time is believed.
-func (f *Fievel) believed(list []*speedy.Message) {
-	for _, m := range list {
+func (f *Fievel) believed(list []*item) {
+	for _, it := range list {
 		if f.cfg.Window.Messages > 0 {
-			f.counted(m)
+			f.counted(it)
 			continue
 		}
-		f.advance(m.Time)
-		f.timed(m)
+		f.advance(it.time)
+		f.timed(it)
 	}
 	f.Stats.Late += f.clock.refused()
 }
 
 // timed puts a message into the window of its time.
-func (f *Fievel) timed(m *speedy.Message) {
-	srv := f.server(m)
-	seq := m.Time / f.cfg.length()
+func (f *Fievel) timed(it *item) {
+	srv := f.server(it)
+	seq := it.time / f.cfg.length()
 	if seq < f.clock.closed {
 		f.Stats.Late++
 		srv.lost++
 		return
 	}
-	f.reduce(srv.at(seq), m)
+	f.reduce(srv, srv.at(seq), it)
 }
 
-// reduce feeds the window's reducers.
-func (f *Fievel) reduce(w *window, m *speedy.Message) {
+// reduce gives a message to its part for the window: at once where there is only
+// one part.
+func (f *Fievel) reduce(srv *server, w *window, it *item) {
 	f.Stats.Reduced++
 	w.messages++
-	if m.Malformed != 0 {
-		f.Stats.Malformed++
-		w.malformed++
-	}
-	e := f.event
-	e.Set(m)
-	for i, r := range w.reducers {
-		entry := f.reducers[i].Entry
-		if entry.Of.Has(e) && (entry.Where == nil || entry.Where(e)) {
-			r.Add(e)
-		}
+	p := it.part
+	switch {
+	case it.msg != nil:
+		p.reduce(srv, w, it.msg)
+	case len(f.parts) == 1:
+		p.reduce(srv, w, p.dec.Decode(&it.payload))
+	default:
+		p.jobs = append(p.jobs, job{it.payload, w, srv})
 	}
 }
 
 // server is the one that a message belongs to, by the address on the server's
-// side: the one with a DNS port, and by QR where that does not decide.
-func (f *Fievel) server(m *speedy.Message) *server {
+// side.
+func (f *Fievel) server(it *item) *server {
 	if len(f.byAddr) == 0 {
 		return f.rest
 	}
-	a := m.Server()
-	if m.Has&speedy.FieldPorts != 0 {
-		if source, dest := f.ports[m.SourcePort], f.ports[m.DestPort]; source != dest {
-			a = m.Dest
-			if source {
-				a = m.Source
-			}
-		}
+	if it.msg != nil {
+		return f.byAddress(it.msg.Server())
 	}
-	return f.byAddress(a)
+	p := &it.payload
+	if f.cfg.Sides.FromServer(p.Source, p.Dest, p.SourcePort, p.DestPort, p.Data[2]&0x80 != 0) {
+		return f.byAddress(p.Source)
+	}
+	return f.byAddress(p.Dest)
 }
 
 func (f *Fievel) byAddress(a netip.Addr) *server {
@@ -186,6 +186,7 @@ func (f *Fievel) Lost(source, dest netip.Addr) {
 // Close reports what is in the last windows, partial as they are. It does not
 // close the outputs.
 func (f *Fievel) Close() error {
+	_ = f.Flush() // its error is returned below
 	f.believed(f.clock.rest())
 	if f.cfg.Window.Messages > 0 {
 		f.cutAll()
@@ -196,12 +197,27 @@ func (f *Fievel) Close() error {
 	return f.err
 }
 
-// send makes a report of each reducer of w and passes it on.
+// send makes a report of each reducer of w, of what all parts have, and passes
+// it on.
 func (f *Fievel) send(srv *server, w *window, final bool) {
-	for i, r := range w.reducers {
+	f.drain()
+	// Those that have nothing may still have queries whose time is over.
+	for i, p := range f.parts {
+		if w.parts[i] == nil {
+			w.parts[i] = srv.fresh(i)
+		}
+		w.parts[i].Close(p.event, w.end, final)
+	}
+	all := w.parts[0]
+	for _, o := range w.parts[1:] {
+		all.Merge(o)
+	}
+	w.malformed = all.Malformed
+	f.Stats.Malformed += w.malformed
+	for i := range f.reducers {
 		c := &f.reducers[i]
 		rep := report.Report{Type: c.Type, ServerID: srv.name, Window: w.header()}
-		r.Report(&rep, final)
+		all.Report(i, &rep)
 		if c.Seed {
 			f.line = rep.AppendSeed(f.line[:0])
 		} else {
@@ -211,8 +227,8 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 		if err := c.Output.Send(f.line); err != nil && f.err == nil {
 			f.err = err
 		}
-		r.Reset()
 	}
+	all.Reset()
 }
 
 func (f *Fievel) flush() {

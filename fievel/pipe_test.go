@@ -35,9 +35,9 @@ func anonymizer(t testing.TB, m speedy.Method) *speedy.Anonymizer {
 }
 
 // deaf hears of messages and not of what was lost, as at the end of a pipe.
-type deaf struct{ f *Fievel }
+type deaf struct{ speedy.Handler }
 
-func (d deaf) Message(m *speedy.Message) { d.f.Message(m) }
+func (deaf) Lost(source, dest netip.Addr, place uint64) {}
 
 // monitor makes reports out of packets, without the JSON between.
 func monitor(t testing.TB, cfg Config, names []string, m speedy.Method) (*sink, Stats) {
@@ -46,7 +46,11 @@ func monitor(t testing.TB, cfg Config, names []string, m speedy.Method) (*sink, 
 	f := New(cfg, reducers(t, s.output(), names...), anonymizer(t, m))
 	src := sampleSource(t)
 	defer src.Close()
-	if err := speedy.NewEngine(speedy.DefaultConfig(), deaf{f}).Run(context.Background(), src, f.Err); err != nil {
+	var handlers []speedy.Handler
+	for _, h := range f.Handlers() {
+		handlers = append(handlers, deaf{h})
+	}
+	if err := speedy.NewEngine(speedy.DefaultConfig(), handlers...).Run(context.Background(), src, f.Flush); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -77,6 +81,13 @@ func TestPipe(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			want, wantStats := monitor(t, c.cfg, catalogue(), c.method)
+			for _, c.cfg.Workers = range []int{2, 3, 8} {
+				shared, stats := monitor(t, c.cfg, catalogue(), c.method)
+				if diff := cmp.Diff(want.lines, shared.lines); diff != "" || stats != wantStats {
+					t.Fatalf("%d workers: %+v, want %+v\n%.4000s", c.cfg.Workers, stats, wantStats, diff)
+				}
+			}
+			c.cfg.Workers = 1
 
 			var stream bytes.Buffer
 			src := sampleSource(t)

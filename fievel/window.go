@@ -5,7 +5,6 @@ import (
 
 	"ratadns/reduce"
 	"ratadns/report"
-	"ratadns/speedy"
 )
 
 // maxQuiet is how many empty windows in a row a quiet server reports.
@@ -14,12 +13,12 @@ const maxQuiet = 360
 // A server has windows of its own.
 type server struct {
 	name   string
-	silent bool // nothing seen yet, and no empty windows to be reported
-	make   []func() reduce.Reducer
-	open   []*window // by seq
-	free   []*window
-	quiet  int   // empty windows reported in a row
-	last   int64 // seq reported last, or -1
+	silent bool               // nothing seen yet, and no empty windows to be reported
+	groups []*reduce.Group    // one for each part
+	open   []*window          // by seq
+	free   [][]*reduce.Window // of each part
+	quiet  int                // empty windows reported in a row
+	last   int64              // seq reported last, or -1
 	lost   uint64
 	end    int64 // of the last window of messages
 	seq    int64 // of the next window of messages
@@ -34,13 +33,17 @@ type window struct {
 	lost                uint64
 	partial             bool
 	gap                 int64
-	reducers            []reduce.Reducer
+	parts               []*reduce.Window // nil where a part has nothing
 }
 
 func (f *Fievel) newServer(name string) *server {
-	s := &server{name: name, last: -1}
-	for i := range f.reducers {
-		s.make = append(s.make, f.reducers[i].Entry.New(f.reducers[i].Params))
+	s := &server{name: name, last: -1, free: make([][]*reduce.Window, len(f.parts))}
+	var uses []reduce.Use
+	for _, r := range f.reducers {
+		uses = append(uses, reduce.Use{Entry: r.Entry, Params: r.Params})
+	}
+	for range f.parts {
+		s.groups = append(s.groups, reduce.NewGroup(uses, len(f.parts)))
 	}
 	return s
 }
@@ -63,30 +66,31 @@ func (s *server) at(seq int64) *window {
 	if i > 0 && s.open[i-1].seq == seq {
 		return s.open[i-1]
 	}
-	w := s.fresh()
+	w := s.window()
 	w.seq = seq
 	s.open = slices.Insert(s.open, i, w)
 	return w
 }
 
-// fresh returns an empty window.
-func (s *server) fresh() *window {
-	if n := len(s.free); n > 0 {
-		w := s.free[n-1]
-		s.free = s.free[:n-1]
-		return w
+// window returns an empty window.
+func (s *server) window() *window { return &window{parts: make([]*reduce.Window, len(s.groups))} }
+
+// fresh returns a part's share of an empty window. Only that part may call it
+// while several are at work.
+func (s *server) fresh(part int) *reduce.Window {
+	free := s.free[part]
+	if n := len(free); n > 0 {
+		s.free[part] = free[:n-1]
+		return free[n-1]
 	}
-	w := new(window)
-	for _, m := range s.make {
-		w.reducers = append(w.reducers, m())
-	}
-	return w
+	return s.groups[part].NewWindow()
 }
 
 // recycle keeps the reducers of a reported window, which have been reset.
 func (s *server) recycle(w *window) {
-	*w = window{reducers: w.reducers}
-	s.free = append(s.free, w)
+	for i, p := range w.parts {
+		s.free[i] = append(s.free[i], p)
+	}
 }
 
 func (w *window) header() report.Window {
@@ -158,7 +162,7 @@ func (f *Fievel) closeWindow(seq int64, final bool) {
 				continue
 			}
 			srv.quiet++
-			w = srv.fresh()
+			w = srv.window()
 			w.seq = seq
 		}
 		w.start, w.end = seq*length, (seq+1)*length
@@ -194,7 +198,7 @@ func (f *Fievel) finish() {
 
 // counted puts a message into a window of so many messages. No window lasts
 // over a jump of time.
-func (f *Fievel) counted(m *speedy.Message) {
+func (f *Fievel) counted(it *item) {
 	if f.clock.jumped {
 		f.clock.jumped = false
 		f.cutAll()
@@ -202,7 +206,7 @@ func (f *Fievel) counted(m *speedy.Message) {
 			srv.jumped = true
 		}
 	}
-	f.add(f.server(m), m)
+	f.add(f.server(it), it)
 }
 
 // cutAll reports the windows of messages as they are.
@@ -215,23 +219,23 @@ func (f *Fievel) cutAll() {
 }
 
 // add puts a message into its server's window of so many messages.
-func (f *Fievel) add(srv *server, m *speedy.Message) {
+func (f *Fievel) add(srv *server, it *item) {
 	w := srv.first()
 	if w == nil {
-		w = srv.fresh()
+		w = srv.window()
 		if srv.jumped {
 			if srv.seq > 0 {
-				w.gap = max(0, m.Time-srv.end)
+				w.gap = max(0, it.time-srv.end)
 			}
-			srv.jumped, srv.end = false, m.Time
+			srv.jumped, srv.end = false, it.time
 		}
 		w.seq, w.start, w.end = srv.seq, srv.end, srv.end
 		srv.open = append(srv.open, w)
 	}
 	// Packets may come slightly out of order; a window does not end before
 	// it begins.
-	w.end = max(w.end, m.Time)
-	f.reduce(w, m)
+	w.end = max(w.end, it.time)
+	f.reduce(srv, w, it)
 	if w.messages == uint64(f.cfg.Window.Messages) {
 		f.cut(srv, w, false)
 		f.flush()

@@ -27,6 +27,12 @@ func DefaultConfig() Config {
 	return Config{MaxFlows: 100_000, MaxWaiting: 64 << 10, MaxHeld: 64 << 20, IdleNS: 60e9}
 }
 
+// Share is what each of n workers may hold, so that together they hold no more.
+func (c Config) Share(n int) Config {
+	c.MaxFlows, c.MaxHeld = max(c.MaxFlows/n, 1), c.MaxHeld/n
+	return c
+}
+
 // StreamStats counts what Streams got: Segments is the sum of Used, NotDNS and
 // Lost. Messages are those found; Incomplete those that were begun and never
 // completed.
@@ -40,8 +46,9 @@ type StreamStats struct {
 type Streams struct {
 	Stats StreamStats
 	// Lost is told of each packet or message that is known to be missing, when
-	// that becomes known. It may be nil.
-	Lost  func(source, dest netip.Addr)
+	// that becomes known: with the place of the packet that tells. It may be nil.
+	Lost  func(source, dest netip.Addr, place uint64)
+	place uint64
 	cfg   Config
 	flows map[flow]*stream
 	// The flows in the order of their last segments, so that the quietest goes first.
@@ -97,6 +104,7 @@ const minMessage = 12
 
 // Add takes one segment.
 func (t *Streams) Add(s *Segment) {
+	t.place = s.Place
 	if s.Lost {
 		t.tell(1, s.Source, s.Dest)
 		return
@@ -208,7 +216,7 @@ func (t *Streams) tell(n uint64, source, dest netip.Addr) {
 		return
 	}
 	for range n {
-		t.Lost(source, dest)
+		t.Lost(source, dest, t.place)
 	}
 }
 

@@ -209,7 +209,7 @@ func TestAloneFull(t *testing.T) {
 // when there are too many.
 func TestAloneForgets(t *testing.T) {
 	b := newBench(t, "AlonePackets", Params{})
-	r := b.make().(*alone)
+	r, tr := b.make(), b.group.tracker
 	q := msg{at: 1, from: alice, to: ns, flags: query, qname: "a.", qtype: 1}.make(t)
 	a := msg{at: 1, from: ns, to: alice, flags: noerr, qname: "a.", qtype: 1}.make(t)
 	most := 0
@@ -218,16 +218,16 @@ func TestAloneForgets(t *testing.T) {
 		a.ID, a.DestPort = q.ID, q.SourcePort
 		b.add(r, q)
 		b.add(r, a)
-		most = max(most, len(r.m.queue))
+		most = max(most, len(tr.queue))
 	}
-	if most > 4*maxPending || r.m.open != 0 {
-		t.Errorf("%d queries kept, %d open, want at most %d, 0", most, r.m.open, 4*maxPending)
+	if most > 4*maxPending || tr.open != 0 {
+		t.Errorf("%d queries kept, %d open, want at most %d, 0", most, tr.open, 4*maxPending)
 	}
 	rep := b.report(t, r, 0, 10, false)
 	if d := parseAlone(t, rep); d.NQ != 0 || d.NR != 0 || rep.Window.Skipped != 0 {
 		t.Errorf("skipped %d, %.500s", rep.Window.Skipped, rep.Data)
 	}
-	if len(r.m.queue) != 0 || len(r.m.pending) != 0 || r.m.held != 0 {
-		t.Errorf("%d queued, %d pending, %d octets held after the window", len(r.m.queue), len(r.m.pending), r.m.held)
+	if len(tr.queue) != 0 || len(tr.waiting) != 0 || tr.held != 0 {
+		t.Errorf("%d queued, %d pending, %d octets held after the window", len(tr.queue), len(tr.waiting), tr.held)
 	}
 }

@@ -12,10 +12,8 @@ type rate struct {
 
 // rates makes reducers of rates under those names: qps counts queries, aps
 // responses, pps all messages.
-func rates(names ...string) func(Params) func() Reducer {
-	return func(Params) func() Reducer {
-		return func() Reducer { return &rate{names: names} }
-	}
+func rates(names ...string) func(Params) Reducer {
+	return func(Params) Reducer { return &rate{names: names} }
 }
 
 func (r *rate) Add(e *Event) {
@@ -27,7 +25,13 @@ func (r *rate) Add(e *Event) {
 	}
 }
 
-func (r *rate) Report(out *report.Report, final bool) {
+func (r *rate) Merge(other Reducer) {
+	for i, n := range other.(*rate).n {
+		r.n[i] += n
+	}
+}
+
+func (r *rate) Report(out *report.Report) {
 	seconds := out.Window.Seconds()
 	r.data = append(r.data[:0], '{')
 	for i, name := range r.names {
@@ -78,15 +82,15 @@ type names struct {
 	state []byte
 }
 
-func nameTable(p Params) func() Reducer {
-	return func() Reducer { return &names{counter: NewCounter(p.maxKeys()), Params: p} }
+func nameTable(p Params) Reducer {
+	return &names{counter: NewCounter(p.maxKeys()), Params: p}
 }
 
-func nameTop(p Params) func() Reducer {
+func nameTop(p Params) Reducer {
 	if p.Top == 0 {
 		p.Top = DefaultTop
 	}
-	return func() Reducer { return &names{counter: NewCounter(p.maxKeys()), Params: p, asTop: true} }
+	return &names{counter: NewCounter(p.maxKeys()), Params: p, asTop: true}
 }
 
 func (p *Params) maxKeys() int {
@@ -103,6 +107,11 @@ func (p *Params) samples(preset int) int {
 	return p.Samples
 }
 
+// budget is that of a reducer whose lists have so many items unless told.
+func (p *Params) budget(samples int) budget {
+	return budget{samples: p.samples(samples), keys: p.maxKeys(), ordered: p.Workers > 1}
+}
+
 func (n *names) Add(e *Event) {
 	if e.Question() == nil {
 		n.keyless++
@@ -111,7 +120,13 @@ func (n *names) Add(e *Event) {
 	n.counter.Add(e.Qname())
 }
 
-func (n *names) Report(r *report.Report, final bool) {
+func (n *names) Merge(other Reducer) {
+	o := other.(*names)
+	n.keyless += o.keyless
+	n.counter.Merge(o.counter)
+}
+
+func (n *names) Report(r *report.Report) {
 	r.Window.Keyless, r.Window.Error = n.keyless, n.counter.Error
 	rows := n.counter.ranked()
 	k := shown(rows, n.Top, n.Ties)
@@ -136,10 +151,11 @@ func (n *names) Reset() {
 // null reports nothing.
 type null struct{}
 
-func newNull(Params) func() Reducer { return func() Reducer { return null{} } }
+func newNull(Params) Reducer { return null{} }
 
-func (null) Add(*Event) {}
-func (null) Reset()     {}
-func (null) Report(r *report.Report, final bool) {
+func (null) Add(*Event)    {}
+func (null) Merge(Reducer) {}
+func (null) Reset()        {}
+func (null) Report(r *report.Report) {
 	r.Data, r.Shape = []byte("null"), report.Count
 }

@@ -95,7 +95,7 @@ func TestReportFits(t *testing.T) {
 func TestSummaryFits(t *testing.T) {
 	for _, name := range []string{"PacketSummary", "QueriesSummary"} {
 		b := newBench(t, name, Params{})
-		r := b.make().(*summary)
+		r := b.make()
 		const clients, types = 20_000, 40
 		m := msg{at: 1, from: alice, to: ns, flags: query, qname: "a.", qtype: 1}.make(t)
 		for i := range clients * types {
@@ -106,7 +106,7 @@ func TestSummaryFits(t *testing.T) {
 			b.add(r, m)
 		}
 		lists := 0
-		for _, c := range r.clients {
+		for _, c := range r.reducers[0].(*summary).clients {
 			lists += len(c.types)
 		}
 		rep := b.report(t, r, 0, 10, true)

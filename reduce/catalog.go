@@ -16,7 +16,7 @@ var Catalog = []Entry{
 	{Name: "PacketHasUnderscore", Doc: "the same by client", Of: Queries, Takes: underscored, New: newUnderscoredClients},
 	{Name: "PacketSummary", Doc: "names asked, by client, then by QTYPE", Of: Queries, Takes: lists, New: newSummary},
 	{Name: "QueriesSummary", Doc: "PacketSummary as a list, the busiest client first", Of: Queries, Takes: lists, New: newSummaryList},
-	{Name: "AlonePackets", Doc: "queries without a response and responses without a query", Of: Messages, Takes: samples, New: newAlone},
+	{Name: "AlonePackets", Doc: "queries without a response and responses without a query", Of: Messages | Overdue, Takes: samples, New: newAlone},
 	{Name: "OnlyQueries", Doc: "the queries themselves", Of: Queries, Takes: samples, New: newIdentity},
 	{Name: "OnlyAnswers", Doc: "the responses themselves", Of: Responses, Takes: samples, New: newIdentity},
 	{Name: "Identity", Doc: "the messages themselves", Of: Messages, Takes: samples, New: newIdentity},

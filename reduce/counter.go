@@ -61,6 +61,54 @@ func (c *Counter) Add(key []byte) {
 	heap.Fix((*rarest)(c), 0)
 }
 
+// least is the most that a key may have had which is not in rows.
+func (c *Counter) least() uint64 {
+	if !c.over {
+		return 0
+	}
+	return c.rows[0].n
+}
+
+// Merge adds the counts of o. What neither counter dropped stays exact; a key
+// that one of them may have dropped is counted there as the rarest of its keys,
+// so that no count is too low (Agarwal et al., Mergeable Summaries, 2012).
+func (c *Counter) Merge(o *Counter) {
+	if c.total == 0 && c.max == o.max {
+		*c, *o = *o, *c
+		return
+	}
+	mine, others := c.least(), o.least()
+	for i := range c.rows {
+		c.rows[i].n += others
+	}
+	for _, r := range o.rows {
+		if i, ok := c.index[r.key]; ok {
+			c.rows[i].n += r.n - others
+			continue
+		}
+		c.index[r.key] = len(c.rows)
+		c.rows = append(c.rows, row{r.key, r.n + mine})
+	}
+	c.total += o.total
+	c.Error += o.Error
+	c.over = c.over || o.over
+	if len(c.rows) > c.max {
+		rows := c.ranked()
+		c.Error = max(c.Error, rows[c.max].n)
+		for _, r := range rows[c.max:] {
+			delete(c.index, r.key)
+		}
+		clear(rows[c.max:])
+		c.rows, c.over = rows[:c.max], true
+		for i := range c.rows {
+			c.index[c.rows[i].key] = i
+		}
+	}
+	if c.over {
+		heap.Init((*rarest)(c))
+	}
+}
+
 // Reset empties the counter.
 func (c *Counter) Reset() {
 	clear(c.index)

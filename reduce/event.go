@@ -11,6 +11,16 @@ import (
 // made once. The octets it returns are valid until the next Set.
 type Event struct {
 	*speedy.Message
+	// Match says what the message is to its transaction, and the others tell
+	// more where it is Answered: the time from the query to its response, how
+	// often the query was sent again meanwhile, and the query, or nil when there
+	// was no room for it.
+	Match           Match
+	LatencyNS       int64
+	Retransmissions int
+	Query           *speedy.Message
+	// Bare says of a TimedOut query that nothing but its flow and id was kept.
+	Bare  bool
 	enc   *speedy.Encoder
 	anon  *speedy.Anonymizer
 	asked cached // QNAME as asked
@@ -33,6 +43,7 @@ func NewEvent(anon *speedy.Anonymizer) *Event {
 // Set makes e stand for m.
 func (e *Event) Set(m *speedy.Message) {
 	e.Message = m
+	e.Match, e.LatencyNS, e.Retransmissions, e.Query, e.Bare = Unmatched, 0, 0, nil, false
 	e.asked.made, e.lower.made, e.json.made = false, false, false
 	e.addrs[0].made, e.addrs[1].made = false, false
 }

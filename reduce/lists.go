@@ -9,42 +9,6 @@ import (
 	"ratadns/speedy"
 )
 
-// items is a bounded list of JSON values.
-type items struct {
-	n int
-	b []byte // the values with commas between them
-}
-
-// budget bounds the lists of one reducer together, so that they fit a report.
-type budget struct {
-	samples int // items of one list
-	keys    int // lists
-	octets  int // used
-	skipped uint64
-}
-
-// take reports whether l may have one more item of that many octets, and makes
-// room; the caller appends it to l.b. What does not fit is counted.
-func (b *budget) take(l *items, octets int) bool {
-	if l.n >= b.samples || !b.room(octets+1) {
-		b.skipped++
-		return false
-	}
-	if l.n++; l.n > 1 {
-		l.b = append(l.b, ',')
-	}
-	return true
-}
-
-// room takes that many octets, if they are left.
-func (b *budget) room(octets int) bool {
-	if b.octets+octets > maxData {
-		return false
-	}
-	b.octets += octets
-	return true
-}
-
 // identity lists messages.
 type identity struct {
 	budget budget
@@ -52,17 +16,24 @@ type identity struct {
 	data   []byte
 }
 
-func newIdentity(p Params) func() Reducer {
-	return func() Reducer { return &identity{budget: budget{samples: p.samples(DefaultSamples)}} }
-}
+func newIdentity(p Params) Reducer { return &identity{budget: p.budget(DefaultSamples)} }
 
 func (i *identity) Add(e *Event) {
-	if object := e.Object(); i.budget.take(&i.list, len(object)) {
-		i.list.b = append(i.list.b, object...)
+	if i.budget.full(&i.list) {
+		i.budget.skipped++
+		return
 	}
+	i.budget.add(&i.list, e.Object(), order{place: e.Place})
 }
 
-func (i *identity) Report(r *report.Report, final bool) {
+func (i *identity) Merge(other Reducer) {
+	o := other.(*identity)
+	i.budget.join(&o.budget)
+	i.budget.merge(&i.list, &o.list)
+	i.budget.trim(&i.list)
+}
+
+func (i *identity) Report(r *report.Report) {
 	i.data = append(append(append(i.data[:0], '['), i.list.b...), ']')
 	r.Data, r.Shape = i.data, report.ListOf
 	r.Window.Skipped += i.budget.skipped
@@ -70,10 +41,8 @@ func (i *identity) Report(r *report.Report, final bool) {
 
 func (i *identity) Reset() {
 	i.budget.reset()
-	i.list.n, i.list.b = 0, i.list.b[:0]
+	i.list.reset()
 }
-
-func (b *budget) reset() { b.octets, b.skipped = 0, 0 }
 
 // underscoredSamples is how many queries a name or client shows unless told.
 const underscoredSamples = 100
@@ -99,17 +68,16 @@ type underscoredList struct {
 	count uint64
 }
 
-func newUnderscoredNames(p Params) func() Reducer   { return newUnderscored(p, false) }
-func newUnderscoredClients(p Params) func() Reducer { return newUnderscored(p, true) }
+func newUnderscoredNames(p Params) Reducer   { return newUnderscored(p, false) }
+func newUnderscoredClients(p Params) Reducer { return newUnderscored(p, true) }
 
-func newUnderscored(p Params, byClient bool) func() Reducer {
+func newUnderscored(p Params, byClient bool) Reducer {
 	types := p.Types
 	if types == nil {
 		types = underscoredTypes
 	}
-	b := budget{samples: p.samples(underscoredSamples), keys: p.maxKeys()}
-	return func() Reducer {
-		return &underscoredQueries{types: types, byClient: byClient, budget: b, lists: make(map[string]*underscoredList)}
+	return &underscoredQueries{
+		types: types, byClient: byClient, budget: p.budget(underscoredSamples), lists: make(map[string]*underscoredList),
 	}
 }
 
@@ -137,6 +105,10 @@ func (u *underscoredQueries) Add(e *Event) {
 		u.lists[string(key)] = l
 	}
 	l.count++
+	if u.budget.full(&l.items) {
+		u.budget.skipped++
+		return
+	}
 	if u.byClient {
 		u.item = e.AppendQuery(u.item[:0])
 	} else {
@@ -145,12 +117,33 @@ func (u *underscoredQueries) Add(e *Event) {
 		u.item = append(append(u.item, `","server":"`...), e.ServerText()...)
 		u.item = append(u.item, `"}`...)
 	}
-	if u.budget.take(&l.items, len(u.item)) {
-		l.b = append(l.b, u.item...)
-	}
+	u.budget.add(&l.items, u.item, order{place: e.Place})
 }
 
-func (u *underscoredQueries) Report(r *report.Report, final bool) {
+func (u *underscoredQueries) Merge(other Reducer) {
+	o := other.(*underscoredQueries)
+	u.keyless += o.keyless
+	u.budget.join(&o.budget)
+	for key, l := range o.lists {
+		mine := u.lists[key]
+		switch {
+		case mine != nil:
+			mine.count += l.count
+			u.budget.merge(&mine.items, &l.items)
+		case len(u.lists) < u.budget.keys:
+			u.lists[key] = l
+		default:
+			u.budget.skipped += l.count
+		}
+	}
+	lists := make([]*items, 0, len(u.lists))
+	for _, l := range u.lists {
+		lists = append(lists, &l.items)
+	}
+	u.budget.trim(lists...)
+}
+
+func (u *underscoredQueries) Report(r *report.Report) {
 	u.data = append(u.data[:0], '{')
 	for i, key := range slices.Sorted(maps.Keys(u.lists)) {
 		l := u.lists[key]
@@ -197,14 +190,11 @@ type asked struct {
 	types   map[uint16]*items
 }
 
-func newSummary(p Params) func() Reducer     { return summaries(p, false) }
-func newSummaryList(p Params) func() Reducer { return summaries(p, true) }
+func newSummary(p Params) Reducer     { return summaries(p, false) }
+func newSummaryList(p Params) Reducer { return summaries(p, true) }
 
-func summaries(p Params, asList bool) func() Reducer {
-	b := budget{samples: p.samples(DefaultSamples), keys: p.maxKeys()}
-	return func() Reducer {
-		return &summary{asList: asList, budget: b, clients: make(map[string]*asked)}
-	}
+func summaries(p Params, asList bool) Reducer {
+	return &summary{asList: asList, budget: p.budget(DefaultSamples), clients: make(map[string]*asked)}
 }
 
 func (s *summary) Add(e *Event) {
@@ -238,13 +228,67 @@ func (s *summary) Add(e *Event) {
 		c.types[q.Qtype] = l
 	}
 	s.item = report.AppendString(s.item[:0], string(e.Asked()))
-	if s.budget.take(l, len(s.item)) {
+	if s.budget.add(l, s.item, order{place: e.Place}) {
 		c.n++
-		l.b = append(l.b, s.item...)
 	}
 }
 
-func (s *summary) Report(r *report.Report, final bool) {
+func (s *summary) Merge(other Reducer) {
+	o := other.(*summary)
+	s.keyless += o.keyless
+	s.budget.join(&o.budget)
+	for key, c := range o.clients {
+		mine := s.clients[key]
+		switch {
+		case mine != nil:
+			mine.merge(c, &s.budget)
+		case len(s.clients) < s.budget.keys:
+			s.clients[key] = c
+		default:
+			s.budget.skipped += uint64(c.n)
+		}
+	}
+	var lists []*items
+	for _, c := range s.clients {
+		for _, l := range c.types {
+			lists = append(lists, l)
+		}
+	}
+	s.budget.trim(lists...)
+}
+
+// merge adds what another worker has of the client.
+func (c *asked) merge(o *asked, b *budget) {
+	c.queries += o.queries
+	for t, l := range o.types {
+		if mine := c.types[t]; mine != nil {
+			b.merge(mine, l)
+		} else {
+			c.types[t] = l
+		}
+	}
+	// The samples of a client are its first of all types.
+	var places []uint64
+	for _, l := range c.types {
+		for _, m := range l.marks {
+			places = append(places, m.at.place)
+		}
+	}
+	if c.n = len(places); c.n <= b.samples {
+		return
+	}
+	slices.Sort(places)
+	last := places[b.samples-1]
+	for _, l := range c.types {
+		keep, _ := slices.BinarySearchFunc(l.marks, last+1, func(m mark, p uint64) int { return cmp.Compare(m.at.place, p) })
+		b.skipped += uint64(l.n - keep)
+		b.octets -= l.cut(keep)
+	}
+	maps.DeleteFunc(c.types, func(_ uint16, l *items) bool { return l.n == 0 })
+	c.n = b.samples
+}
+
+func (s *summary) Report(r *report.Report) {
 	clients := slices.Sorted(maps.Keys(s.clients))
 	if s.asList {
 		// Those who asked most come first; the sort keeps the order of equals.

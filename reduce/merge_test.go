@@ -158,7 +158,7 @@ func TestMergeSketches(t *testing.T) {
 		if event.Set(m); event.Question() != nil {
 			truth[string(event.Qname())]++
 		}
-		b.add([]Reducer{ns1, ns2}[i%2], m)
+		b.add([]*Window{ns1, ns2}[i%2], m)
 	}
 	r1, r2 := b.report(t, ns1, 0, 20, true), b.report(t, ns2, 0, 20, true)
 	bound := float64(r1.Window.Error + r2.Window.Error)

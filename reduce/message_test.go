@@ -71,6 +71,7 @@ func (l msg) make(t testing.TB) *speedy.Message {
 	m.Dest, m.DestPort = to.Addr(), to.Port()
 	m.Time = base + int64(l.at*1e9+0.5)
 	m.Transport, m.Size, m.Has = packet.UDP, len(wire), speedy.FieldsAll
+	m.FromServer = m.QR()
 	return m
 }
 
@@ -93,11 +94,9 @@ func plain(t testing.TB) *speedy.Anonymizer {
 
 // A bench drives one reducer as Fievel does.
 type bench struct {
-	entry    *Entry
-	make     func() Reducer
-	event    *Event
-	messages uint64
-	bad      uint64
+	entry *Entry
+	group *Group
+	event *Event
 }
 
 func newBench(t testing.TB, name string, p Params) *bench {
@@ -106,32 +105,28 @@ func newBench(t testing.TB, name string, p Params) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{entry: e, make: e.New(p), event: NewEvent(plain(t))}
+	return &bench{entry: e, group: NewGroup([]Use{{e, p}}, max(p.Workers, 1)), event: NewEvent(plain(t))}
 }
 
-func (b *bench) add(r Reducer, m *speedy.Message) {
-	b.messages++
-	if m.Malformed != 0 {
-		b.bad++
-	}
+func (b *bench) make() *Window { return b.group.NewWindow() }
+
+func (b *bench) add(w *Window, m *speedy.Message) {
 	b.event.Set(m)
-	if b.entry.Of.Has(b.event) && (b.entry.Where == nil || b.entry.Where(b.event)) {
-		r.Add(b.event)
-	}
+	w.Add(b.event)
 }
 
 // report makes the report of [start, end), which are seconds after base. What
 // no report may fail to be is checked here, so that every test checks it:
 // within 8 MiB, readable, of at most 2048 keys of state, and mergeable.
-func (b *bench) report(t testing.TB, r Reducer, start, end float64, final bool) *report.Report {
+func (b *bench) report(t testing.TB, w *Window, start, end float64, final bool) *report.Report {
 	t.Helper()
 	rep := &report.Report{Type: b.entry.Name, ServerID: "server1", Window: report.Window{
-		Start: base + int64(start*1e9), End: base + int64(end*1e9), Seq: 1, Messages: b.messages, Malformed: b.bad,
+		Start: base + int64(start*1e9), End: base + int64(end*1e9), Seq: 1, Messages: w.Messages, Malformed: w.Malformed,
 	}}
-	b.messages, b.bad = 0, 0
-	r.Report(rep, final)
+	w.Close(b.event, rep.Window.End, final)
+	w.Report(0, rep)
 	line := rep.Append(nil)
-	r.Reset()
+	w.Reset()
 	if len(line) > report.MaxReport {
 		t.Fatalf("%s: report of %d octets, want at most %d", b.entry.Name, len(line), report.MaxReport)
 	}

@@ -22,31 +22,56 @@ import (
 // locks. Add must not keep e or its slices; the decoder reuses them.
 type Reducer interface {
 	Add(e *Event)
+	// Merge adds what another worker's reducer of the same window has, so that
+	// the report is that of one worker who had seen all. other is then only
+	// good for Reset.
+	Merge(other Reducer)
 	// Report fills in the data, shape and state of r, whose window is set, and
 	// adds to the window what the reducer knows (keyless, skipped, error). The
-	// octets in r are the reducer's and valid until Reset. final says that the
-	// input has ended.
-	Report(r *report.Report, final bool)
+	// octets in r are the reducer's and valid until Reset.
+	Report(r *report.Report)
 	// Reset makes the reducer ready for another window.
 	Reset()
 }
 
-// A Scope says which messages a reducer sees.
+// A Scope says which events a reducer sees.
 type Scope uint8
 
-// The scopes.
+// The scopes. QR tells queries, NOTIFY and UPDATE among them, from responses.
 const (
-	Messages  Scope = iota // all
-	Queries                // QR=0; NOTIFY and UPDATE too
-	Responses              // QR=1
+	Queries Scope = 1 << iota
+	Responses
+	Complete // responses that complete a transaction
+	Overdue  // queries whose response has not come in time
+
+	Messages     = Queries | Responses
+	Transactions = Complete | Overdue
 )
 
-// Scopes are the letters of the documentation.
-var Scopes = [...]string{"M", "Q", "R"}
+// Letters is the scope as the documentation writes it: M, Q, R, T.
+func (s Scope) Letters() string {
+	switch s &^ Overdue {
+	case Queries:
+		return "Q"
+	case Responses:
+		return "R"
+	case Messages:
+		return "M"
+	}
+	return "T"
+}
 
-// Has reports whether e is in the scope.
-func (s Scope) Has(e *Event) bool {
-	return s == Messages || (s == Responses) == e.QR()
+// scope is what e is.
+func (e *Event) scope() Scope {
+	switch {
+	case e.Match == TimedOut:
+		return Overdue
+	case e.Match == Answered:
+		return Responses | Complete
+	case e.QR():
+		return Responses
+	}
+	return Queries
 }
 
 // Params narrow a reducer; zero values are the catalogue's.
@@ -56,6 +81,9 @@ type Params struct {
 	MaxKeys int      // keys counted exactly
 	Samples int      // items of a list
 	Types   []uint16 // QTYPEs
+	// Workers is how many share the work: their lists remember the place of each
+	// item in the capture, so that Merge restores the order.
+	Workers int
 }
 
 // Defaults of the parameters.
@@ -75,10 +103,7 @@ type Entry struct {
 	// Takes lists the parameters that mean something here, by their words in
 	// the configuration.
 	Takes []string
-	// New returns what makes the reducers of one server's windows. Whatever
-	// outlives a window, queries that wait for their response, is in the
-	// closure.
-	New func(Params) func() Reducer
+	New   func(Params) Reducer
 }
 
 // Find returns the entry of that name.

@@ -10,19 +10,18 @@ func BenchmarkReducers(b *testing.B) {
 	msgs := traffic(b, 1, 2000)
 	for _, e := range Catalog {
 		b.Run(e.Name, func(b *testing.B) {
-			r := e.New(Params{})()
+			w := NewGroup([]Use{{Entry: &e}}, 1).NewWindow()
 			event := NewEvent(plain(b))
 			b.ReportAllocs()
 			for b.Loop() {
 				for _, m := range msgs {
 					event.Set(m)
-					if e.Of.Has(event) && (e.Where == nil || e.Where(event)) {
-						r.Add(event)
-					}
+					w.Add(event)
 				}
 				rep := report.Report{Window: report.Window{Start: base, End: base + 20e9}}
-				r.Report(&rep, true)
-				r.Reset()
+				w.Close(event, rep.Window.End, true)
+				w.Report(0, &rep)
+				w.Reset()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(msgs)), "ns/message")
 		})

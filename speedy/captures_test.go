@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"ratadns/capture"
 	"ratadns/capture/sample"
 	"ratadns/dns"
+	"ratadns/packet"
 )
 
 // rootCapture is the root server's minute as an uncompressed pcap.
@@ -68,19 +70,26 @@ func openPcap(t testing.TB, b []byte) capture.Source {
 }
 
 // collect is a handler that gives each message to a function.
-type collect func(m *Message)
+type collect struct {
+	dec *Decoder
+	f   func(m *Message)
+}
 
-func (c collect) Message(m *Message) { c(m) }
+func (c collect) Payload(p *packet.Payload)                  { c.f(c.dec.Decode(p)) }
+func (c collect) Lost(source, dest netip.Addr, place uint64) {}
 
 // each runs a capture through one worker.
 func each(t *testing.T, pcap []byte, f func(m *Message)) Stats {
 	t.Helper()
-	e := NewEngine(DefaultConfig(), collect(f))
+	dec := NewDecoder(NewSides([]uint16{53}, nil), true)
+	e := NewEngine(DefaultConfig(), collect{dec, f})
 	if err := e.Run(context.Background(), openPcap(t, pcap), func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	ledger(t, e.Stats())
-	return e.Stats()
+	stats := e.Stats()
+	stats.Malformed = dec.Malformed
+	ledger(t, stats)
+	return stats
 }
 
 // tally counts messages as the tables of the captures' descriptions do.

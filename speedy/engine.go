@@ -13,24 +13,21 @@ import (
 	"ratadns/packet"
 )
 
-// A Handler takes the messages of one worker's flows in the order of the
-// capture. m is the engine's again when Message returns; the octets it aliases
-// stay until the batch is flushed.
+// A Handler takes the DNS messages of one worker's flows in the order of the
+// capture, as they were on the wire.
 type Handler interface {
-	Message(m *Message)
-}
-
-// A LossHandler is a Handler that is told of what is known to be missing.
-type LossHandler interface {
-	Lost(source, dest netip.Addr)
+	// Payload takes a message. p is the engine's again when Payload returns;
+	// the segment and the octets it points to stay until the batch is flushed.
+	Payload(p *packet.Payload)
+	// Lost is told of a packet or message that is known to be missing, with
+	// the place of the packet that made it known.
+	Lost(source, dest netip.Addr, place uint64)
 }
 
 // Config says what the engine reads and how.
 type Config struct {
 	Ports   []uint16
 	Streams packet.Config
-	// Records keeps the records of a message, which only some handlers look at.
-	Records bool
 	// Grace is how long reading goes on after the context is done, for a pipe
 	// whose writer got the same Ctrl-C and still flushes.
 	Grace time.Duration
@@ -50,7 +47,7 @@ func DefaultConfig() Config {
 type Stats struct {
 	packet.Stats
 	Streams   packet.StreamStats
-	Malformed uint64 // messages
+	Malformed uint64 // messages, which those who decode them count
 }
 
 // An Engine takes packets apart with several workers. Each owns the flows that
@@ -63,40 +60,18 @@ type Engine struct {
 }
 
 type worker struct {
-	streams   *packet.Streams
-	handler   Handler
-	msg       Message
-	malformed uint64
+	streams *packet.Streams
 }
 
 // NewEngine returns an engine with a worker for each handler.
 func NewEngine(cfg Config, handlers ...Handler) *Engine {
 	e := &Engine{cfg: cfg, parser: packet.NewParser(cfg.Ports...)}
 	for _, h := range handlers {
-		w := &worker{handler: h}
-		w.msg.SkipRecords = !cfg.Records
-		w.streams = packet.NewStreams(cfg.Streams, w.payload)
-		if l, ok := h.(LossHandler); ok {
-			w.streams.Lost = l.Lost
-		}
+		w := &worker{streams: packet.NewStreams(cfg.Streams.Share(len(handlers)), h.Payload)}
+		w.streams.Lost = h.Lost
 		e.workers = append(e.workers, w)
 	}
 	return e
-}
-
-// payload decodes one message and hands it on.
-func (w *worker) payload(p *packet.Payload) {
-	m := &w.msg
-	if m.Unpack(p.Data) != nil {
-		w.malformed++
-	}
-	m.Time, m.Place = p.Time, p.Place
-	m.Source, m.Dest = p.Source, p.Dest
-	m.SourcePort, m.DestPort = p.SourcePort, p.DestPort
-	m.Transport = p.Transport
-	m.Size = p.Size
-	m.Has = FieldsAll
-	w.handler.Message(m)
 }
 
 // A load is a batch of packets divided among the workers.
@@ -295,7 +270,6 @@ func (e *Engine) Stats() Stats {
 	s := Stats{Stats: e.parsed}
 	for _, w := range e.workers {
 		s.Streams.Add(w.streams.Stats)
-		s.Malformed += w.malformed
 	}
 	return s
 }

@@ -25,22 +25,54 @@ type Message struct {
 	SourcePort uint16
 	DestPort   uint16
 	Transport  packet.Transport
-	Size       int // octets of the DNS message on the wire
+	Size       int  // octets of the DNS message on the wire
+	FromServer bool // the source is the server's side; see [Sides]
 	Has        Fields
 }
 
-// Client is the source of a query and the destination of a response.
+// Client is the address on the client's side.
 func (m *Message) Client() netip.Addr {
-	if m.QR() {
+	if m.FromServer {
 		return m.Dest
 	}
 	return m.Source
 }
 
-// Server is the other side.
+// Server is the address on the server's side.
 func (m *Message) Server() netip.Addr {
-	if m.QR() {
+	if m.FromServer {
 		return m.Source
 	}
 	return m.Dest
+}
+
+// A Decoder makes messages of payloads. One worker owns it.
+type Decoder struct {
+	Malformed uint64 // messages
+	sides     *Sides
+	msg       Message
+}
+
+// NewDecoder returns a decoder that keeps the records of a message only where
+// they are wanted.
+func NewDecoder(sides *Sides, records bool) *Decoder {
+	d := &Decoder{sides: sides}
+	d.msg.SkipRecords = !records
+	return d
+}
+
+// Decode reads p. The message is good until the next call and aliases p.
+func (d *Decoder) Decode(p *packet.Payload) *Message {
+	m := &d.msg
+	if m.Unpack(p.Data) != nil {
+		d.Malformed++
+	}
+	m.Time, m.Place = p.Time, p.Place
+	m.Source, m.Dest = p.Source, p.Dest
+	m.SourcePort, m.DestPort = p.SourcePort, p.DestPort
+	m.Transport = p.Transport
+	m.Size = p.Size
+	m.FromServer = d.sides.FromServer(m.Source, m.Dest, m.SourcePort, m.DestPort, m.QR())
+	m.Has = FieldsAll
+	return m
 }

@@ -3,8 +3,10 @@ package speedy
 import (
 	"context"
 	"io"
+	"net/netip"
 
 	"ratadns/capture"
+	"ratadns/packet"
 )
 
 // Write turns src into messages on w with n workers, in the order of the
@@ -12,11 +14,11 @@ import (
 func Write(ctx context.Context, src capture.Source, w io.Writer, cfg Config, n int, fields Fields, anon *Anonymizer) (Stats, error) {
 	out := make([]*output, n)
 	handlers := make([]Handler, n)
+	records := fields&(FieldAnswers|FieldAuthorities|FieldAdditionals) != 0
 	for i := range out {
-		out[i] = &output{enc: NewEncoder(fields, anon.Clone()), mark: n > 1}
+		out[i] = &output{dec: NewDecoder(NewSides(cfg.Ports, nil), records), enc: NewEncoder(fields, anon.Clone()), mark: n > 1}
 		handlers[i] = out[i]
 	}
-	cfg.Records = fields&(FieldAnswers|FieldAuthorities|FieldAdditionals) != 0
 	e := NewEngine(cfg, handlers...)
 	var merged []byte
 	err := e.Run(ctx, src, func() error {
@@ -34,11 +36,16 @@ func Write(ctx context.Context, src capture.Source, w io.Writer, cfg Config, n i
 		}
 		return err
 	})
-	return e.Stats(), err
+	stats := e.Stats()
+	for _, o := range out {
+		stats.Malformed += o.dec.Malformed
+	}
+	return stats, err
 }
 
 // output is one worker's part of a batch as JSON.
 type output struct {
+	dec   *Decoder
 	enc   *Encoder
 	buf   []byte
 	mark  bool
@@ -52,13 +59,16 @@ type mark struct {
 	end   int
 }
 
-// Message implements [Handler].
-func (o *output) Message(m *Message) {
-	o.buf = o.enc.AppendFramed(o.buf, m)
+// Payload implements [Handler].
+func (o *output) Payload(p *packet.Payload) {
+	o.buf = o.enc.AppendFramed(o.buf, o.dec.Decode(p))
 	if o.mark {
-		o.marks = append(o.marks, mark{m.Place, len(o.buf)})
+		o.marks = append(o.marks, mark{p.Place, len(o.buf)})
 	}
 }
+
+// Lost implements [Handler]: the counters tell.
+func (o *output) Lost(source, dest netip.Addr, place uint64) {}
 
 // merge appends the messages of all outputs by place.
 func merge(dst []byte, out []*output) []byte {

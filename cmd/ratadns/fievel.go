@@ -35,7 +35,11 @@ func (c *fievelCmd) Run(e *env) error {
 		return err
 	}
 	plain, _ := speedy.NewAnonymizer(speedy.None, speedy.Key{})
-	f, outputs, err := newFievel(cfg, e, plain)
+	fc, err := cfg.fievel()
+	if err != nil {
+		return err
+	}
+	f, outputs, err := newFievel(cfg, fc, e, plain)
 	if err != nil {
 		return err
 	}
@@ -137,7 +141,7 @@ type outputs struct {
 }
 
 // newFievel makes the windows, reducers and outputs of a configuration.
-func newFievel(cfg *config, e *env, anon *speedy.Anonymizer) (*fievel.Fievel, *outputs, error) {
+func newFievel(cfg *config, fc fievel.Config, e *env, anon *speedy.Anonymizer) (*fievel.Fievel, *outputs, error) {
 	out := &outputs{stdout: bus.NewLines(e.stdout), files: make(map[string]*bus.Lines)}
 	if len(cfg.Reducers) == 0 {
 		return nil, nil, usagef("%s: no reducers; see: ratadns config example", cfg.path)
@@ -150,10 +154,6 @@ func newFievel(cfg *config, e *env, anon *speedy.Anonymizer) (*fievel.Fievel, *o
 			return nil, nil, errors.Join(err, out.Close(e.log))
 		}
 		reducers = append(reducers, newReducer(cfg, r, o))
-	}
-	fc, err := cfg.fievel()
-	if err != nil {
-		return nil, nil, errors.Join(err, out.Close(e.log))
 	}
 	return fievel.New(fc, reducers, anon), out, nil
 }

@@ -1,12 +1,12 @@
 package main
 
-import (
-	"ratadns/speedy"
-)
+import "ratadns/speedy"
 
 type monitorCmd struct {
 	Config string `required:"" help:"Configuration file; see: ratadns config example." placeholder:"FILE"`
 	sourceFlags
+	serverFlag
+	workersFlag
 }
 
 func (monitorCmd) Help() string {
@@ -19,6 +19,10 @@ Examples:
 }
 
 func (c *monitorCmd) Run(e *env) error {
+	workers, err := c.count()
+	if err != nil {
+		return err
+	}
 	cfg, err := loadConfig(c.Config)
 	if err != nil {
 		return err
@@ -27,18 +31,19 @@ func (c *monitorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	fc, err := cfg.fievel()
+	if err != nil {
+		return err
+	}
+	fc.Workers, fc.Sides = workers, speedy.NewSides(c.Ports, c.prefixes())
 	src, err := c.open(e.ctx, e.log)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	f, outputs, err := newFievel(cfg, e, anon)
+	f, outputs, err := newFievel(cfg, fc, e, anon)
 	if err != nil {
 		return err
 	}
-	engine := speedy.NewEngine(src.engine(f), f)
-	err = first(engine.Run(e.ctx, src, f.Err), f.Close(), outputs.Close(e.log))
-	src.logStats(e.log, engine.Stats())
-	logFievel(e.log, f)
-	return err
+	return first(src.reduce(e.ctx, e.log, f), outputs.Close(e.log))
 }

@@ -27,7 +27,7 @@ func (c *reducersCmd) Run(e *env) error {
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TYPE\tSCOPE\tWHAT")
 	for _, r := range reduce.Catalog {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, reduce.Scopes[r.Of], r.Doc)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, r.Of.Letters(), r.Doc)
 	}
 	fmt.Fprintln(w, "\nM all messages, Q queries, R responses")
 	return w.Flush()

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/netip"
+	"runtime"
 	"time"
 
 	"ratadns/capture"
@@ -17,6 +20,54 @@ type sourceFlags struct {
 	Interface   []string `short:"i" sep:"none" help:"Network interface to listen on. Repeatable." placeholder:"IFACE"`
 	Ports       []uint16 `default:"53" help:"Ports of DNS over UDP and TCP, a list (default: ${default})." placeholder:"PORT"`
 	Promiscuous bool     `help:"Take packets for other hosts too, as a mirror port sends them."`
+}
+
+// workersFlag says how many share the work.
+type workersFlag struct {
+	Workers int `help:"Workers that share the flows; 0 is one for each core." default:"0" placeholder:"N"`
+}
+
+// maxWorkers is more than any machine has cores.
+const maxWorkers = 1024
+
+// count is the number of workers.
+func (w *workersFlag) count() (int, error) {
+	if w.Workers < 0 || w.Workers > maxWorkers {
+		return 0, usagef("--workers: must be 0 to %d, got %d", maxWorkers, w.Workers)
+	}
+	if w.Workers == 0 {
+		return runtime.GOMAXPROCS(0), nil
+	}
+	return w.Workers, nil
+}
+
+// serverFlag says which side of a message is the server's.
+type serverFlag struct {
+	Server []prefix `help:"Address or prefix of a name server, to tell servers from clients where the ports do not. Repeatable." placeholder:"ADDR|PREFIX"`
+}
+
+// A prefix is a range of addresses; an address alone is one too.
+type prefix struct{ netip.Prefix }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (p *prefix) UnmarshalText(b []byte) error {
+	if a, err := netip.ParseAddr(string(b)); err == nil {
+		p.Prefix = netip.PrefixFrom(a.Unmap().WithZone(""), a.Unmap().BitLen())
+		return nil
+	}
+	var err error
+	if p.Prefix, err = netip.ParsePrefix(string(b)); err != nil {
+		return fmt.Errorf("%q is no address and no prefix such as 192.0.2.0/24", b)
+	}
+	return nil
+}
+
+// prefixes are the values of the flag.
+func (s *serverFlag) prefixes() (list []netip.Prefix) {
+	for _, p := range s.Server {
+		list = append(list, p.Prefix)
+	}
+	return list
 }
 
 // A source is opened packets, with what the engine has to know of them.
@@ -76,18 +127,34 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger) (*source, erro
 	}
 }
 
-// engine configures Speedy for the source. With f, which may be nil, silence on
-// the network closes windows, and what the kernel dropped is told.
-func (s *source) engine(f *fievel.Fievel) speedy.Config {
+// engine configures Speedy for the source.
+func (s *source) engine() speedy.Config {
 	cfg := speedy.DefaultConfig()
 	cfg.Grace, cfg.Ports = s.grace, s.ports
-	if s.live != nil && f != nil {
+	return cfg
+}
+
+// reduce gives the packets to f and closes it. Silence on the network closes
+// windows, and what the kernel dropped is told.
+func (s *source) reduce(ctx context.Context, log *slog.Logger, f *fievel.Fievel) error {
+	cfg := s.engine()
+	if s.live != nil {
 		cfg.Tick = func(now time.Time) {
 			s.tellDrops(f)
 			f.Tick(now)
 		}
 	}
-	return cfg
+	engine := speedy.NewEngine(cfg, f.Handlers()...)
+	err := engine.Run(ctx, s, f.Flush)
+	if s.live != nil {
+		s.tellDrops(f)
+	}
+	err = first(err, f.Close())
+	stats := engine.Stats()
+	stats.Malformed = f.Stats.Malformed
+	s.logStats(log, stats)
+	logFievel(log, f)
+	return err
 }
 
 // tellDrops tells f what the kernel has dropped since it was told last.

@@ -3,14 +3,13 @@ package main
 import (
 	"errors"
 	"log/slog"
-	"runtime"
 
 	"ratadns/speedy"
 )
 
 type speedyCmd struct {
 	sourceFlags
-	Workers      int    `help:"Workers that share the flows; 0 is one for each core." default:"0" placeholder:"N"`
+	workersFlag
 	Fields       string `help:"Members of a message: a list of source,dest,queries,answers,authorities,additionals,time,transport,ports,size,counts,edns, or seed, or all. Default: all but the three sections." placeholder:"LIST"`
 	Anonymize    string `default:"hash" enum:"none,hash,prefix,truncate" help:"How addresses are written: ${enum}." placeholder:"METHOD"`
 	AnonymizeKey string `help:"Key file, the same for all monitors that should agree: 32 octets or 64 hexadecimal digits. Default: random for this run." placeholder:"FILE"`
@@ -34,8 +33,9 @@ func (c *speedyCmd) Run(e *env) error {
 			return usagef("--fields: %w", err)
 		}
 	}
-	if c.Workers < 0 || c.Workers > maxWorkers {
-		return usagef("--workers: must be 0 to %d, got %d", maxWorkers, c.Workers)
+	n, err := c.count()
+	if err != nil {
+		return err
 	}
 	anon, err := newAnonymizer(speedy.Method(c.Anonymize), c.AnonymizeKey, e.log)
 	if err != nil {
@@ -46,17 +46,10 @@ func (c *speedyCmd) Run(e *env) error {
 		return err
 	}
 	defer src.Close()
-	n := c.Workers
-	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	stats, err := speedy.Write(e.ctx, src, e.rawStdout, src.engine(nil), n, fields, anon)
+	stats, err := speedy.Write(e.ctx, src, e.rawStdout, src.engine(), n, fields, anon)
 	src.logStats(e.log, stats)
 	return err
 }
-
-// maxWorkers is more than any machine has cores.
-const maxWorkers = 1024
 
 // newAnonymizer makes the anonymiser of a command; without a key file the key
 // is random, and the log says what follows from that.

@@ -20,6 +20,8 @@ import (
 
 type upCmd struct {
 	sourceFlags
+	serverFlag
+	workersFlag
 	Speed        string `default:"1" help:"How many times as fast as recorded: a number, or max for without waiting (default: ${default})." placeholder:"N"`
 	Listen       string `help:"Address of the dashboard and the API (default: localhost:8053)." placeholder:"ADDR"`
 	Config       string `help:"Configuration file: servers, window, reducers, anonymize, jerry. All reports go to the dashboard." placeholder:"FILE"`
@@ -60,6 +62,14 @@ func (c *upCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	fc, err := cfg.fievel()
+	if err != nil {
+		return err
+	}
+	if fc.Workers, err = c.count(); err != nil {
+		return err
+	}
+	fc.Sides = speedy.NewSides(c.Ports, c.prefixes())
 	src, err := c.source(e, speed)
 	if err != nil {
 		return err
@@ -70,10 +80,7 @@ func (c *upCmd) Run(e *env) error {
 		return err
 	}
 	j := jerry.New(jc, e.log)
-	f, err := upFievel(cfg, j, anon)
-	if err != nil {
-		return err
-	}
+	f := upFievel(cfg, fc, j, anon)
 	fmt.Fprintf(os.Stderr, "dashboard on %s\n", dashboardURL(jc.Listen, l.Addr()))
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
@@ -82,22 +89,13 @@ func (c *upCmd) Run(e *env) error {
 		served <- j.Serve(ctx, l, web.Handler())
 		cancel()
 	}()
-	err = c.chain(ctx, e, src, f)
+	err = src.reduce(ctx, e.log, f)
 	if err == nil && e.ctx.Err() == nil && ctx.Err() == nil {
 		e.log.Info("the capture has ended; the dashboard stays, Ctrl-C ends it")
 		<-ctx.Done()
 	}
 	cancel()
 	return errors.Join(err, <-served)
-}
-
-// chain runs the packets through Speedy and Fievel.
-func (c *upCmd) chain(ctx context.Context, e *env, src *source, f *fievel.Fievel) error {
-	engine := speedy.NewEngine(src.engine(f), f)
-	err := first(engine.Run(ctx, src, f.Err), f.Close())
-	src.logStats(e.log, engine.Stats())
-	logFievel(e.log, f)
-	return err
 }
 
 // settings are the configuration file's, flags over it.
@@ -155,18 +153,14 @@ func (c *upCmd) source(e *env, speed float64) (*source, error) {
 }
 
 // upFievel sends every report to j.
-func upFievel(cfg *config, j *jerry.Jerry, anon *speedy.Anonymizer) (*fievel.Fievel, error) {
-	fc, err := cfg.fievel()
-	if err != nil {
-		return nil, err
-	}
+func upFievel(cfg *config, fc fievel.Config, j *jerry.Jerry, anon *speedy.Anonymizer) *fievel.Fievel {
 	var reducers []fievel.Reducer
 	for i := range cfg.Reducers {
 		r := newReducer(cfg, &cfg.Reducers[i], bus.Func(j.Ingest))
 		r.Seed = false // Jerry needs the windows
 		reducers = append(reducers, r)
 	}
-	return fievel.New(fc, reducers, anon), nil
+	return fievel.New(fc, reducers, anon)
 }
 
 // dashboardURL is the address as people type it.

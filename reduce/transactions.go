@@ -1,0 +1,277 @@
+package reduce
+
+import (
+	"net/netip"
+	"slices"
+
+	"ratadns/dns"
+	"ratadns/speedy"
+)
+
+// A Match says what a message is to its transaction: a query and its response,
+// which have the flow, the id and the question in common.
+type Match uint8
+
+const (
+	Unmatched     Match = iota // not looked at: no reducer asks for transactions
+	Asked                      // a query that now waits for its response
+	AskedAgain                 // the same query once more within the timeout: a retransmission
+	Answered                   // the first response to a query: the transaction is complete
+	AnsweredAgain              // a further one
+	Unasked                    // a response to no query
+	TimedOut                   // a query whose response has not come in time
+	Untracked                  // a query for which there was no room
+)
+
+// responseTimeout is how long a query waits for its response, in capture time.
+const responseTimeout = int64(5e9)
+
+// maxPending bounds the queries of one server that wait: those of the timeout
+// at twenty thousand queries per second without any response. Answered ones
+// are kept as long, to know repeated responses, but give way when there are
+// three times as many again.
+const maxPending = 100_000
+
+// maxHeld bounds the octets of the queries that wait: twice what a hundred
+// thousand usual ones take. Those beyond are matched, but bare.
+const maxHeld = 64 << 20
+
+// maxChain bounds the questions that wait under one transaction: more than one
+// with equal id and ports is an accident or an attack.
+const maxChain = 8
+
+// transactionKey is what a query and its response have in common but for the
+// question, which is left out where a response has none.
+type transactionKey struct {
+	client, server netip.AddrPort
+	transport      uint8
+	id             uint16
+}
+
+// A pending query waits for its response until its deadline.
+type pending struct {
+	key      transactionKey
+	question []byte // lower-cased name, type and class
+	time     int64
+	place    uint64
+	query    *kept // nil when it did not fit, and when it is answered
+	answered bool
+	again    int // retransmissions
+	next     *pending
+}
+
+func (q *pending) deadline() int64 { return q.time + responseTimeout }
+
+// kept is a copy of a query.
+type kept struct{ m speedy.Message }
+
+func (k *kept) set(m *speedy.Message) {
+	wire, questions, records := k.m.Wire[:0], k.m.Questions[:0], k.m.Records[:0]
+	k.m = *m
+	k.m.Wire = append(wire, m.Wire...)
+	k.m.Questions = append(questions, m.Questions...)
+	k.m.Records = append(records, m.Records...)
+}
+
+// cost is what a copy takes, about.
+func (k *kept) cost() int { return cap(k.m.Wire) + 64*cap(k.m.Questions) + 64*cap(k.m.Records) + 256 }
+
+// A tracker matches the queries of one server with their responses, across
+// windows. Retransmissions and repeated responses are known for what they are.
+type tracker struct {
+	limit     int                         // queries that wait
+	heldLimit int                         // octets
+	waiting   map[transactionKey]*pending // the newest of each key; older ones hang on next
+	queue     []*pending                  // by deadline
+	open      int                         // of queue, those without a response
+	held      int                         // octets of their copies
+	lost      uint64                      // not tracked, because too many waited
+	question  []byte
+	answered  *kept // the query of the last response
+	// What can be used again.
+	free     []*pending
+	freeKept []*kept
+}
+
+// newTracker returns the tracker of one of that many workers.
+func newTracker(workers int) *tracker {
+	return &tracker{
+		limit: max(maxPending/workers, 1), heldLimit: maxHeld / workers,
+		waiting: make(map[transactionKey]*pending),
+	}
+}
+
+// see finds out what e is to its transaction.
+func (t *tracker) see(e *Event) {
+	t.releaseAnswered()
+	source, dest := netip.AddrPortFrom(e.Source, e.SourcePort), netip.AddrPortFrom(e.Dest, e.DestPort)
+	key := transactionKey{source, dest, uint8(e.Transport), e.ID}
+	t.question = t.question[:0]
+	if q := e.Question(); q != nil {
+		t.question = append(t.question, e.Qname()...)
+		t.question = append(t.question, byte(q.Qtype>>8), byte(q.Qtype), byte(q.Qclass>>8), byte(q.Qclass))
+	}
+	if e.QR() {
+		key.client, key.server = dest, source
+		t.response(e, key)
+	} else {
+		t.query(e, key)
+	}
+}
+
+// query lets a query wait. The same query again is a retransmission.
+func (t *tracker) query(e *Event, key transactionKey) {
+	chain := 0
+	for q := t.waiting[key]; q != nil; q = q.next {
+		if e.Time >= q.deadline() {
+			t.unlink(q) // nothing answers it any more; the queue has it
+			continue
+		}
+		if string(q.question) == string(t.question) {
+			q.again++
+			e.Match = AskedAgain
+			return
+		}
+		chain++
+	}
+	if t.open >= t.limit || chain >= maxChain {
+		t.lost++
+		e.Match = Untracked
+		return
+	}
+	if len(t.queue) >= 4*t.limit {
+		t.forgetAnswered()
+	}
+	q := t.fresh()
+	q.key, q.time, q.place, q.next = key, e.Time, e.Place, t.waiting[key]
+	q.question = append(q.question[:0], t.question...)
+	t.keep(q, e.Message)
+	t.waiting[key] = q
+	t.open++
+	t.queue = append(t.queue, q)
+	// Packets come nearly in order of time, so this rarely moves.
+	for i := len(t.queue) - 1; i > 0 && t.queue[i].time < t.queue[i-1].time; i-- {
+		t.queue[i], t.queue[i-1] = t.queue[i-1], t.queue[i]
+	}
+	e.Match = Asked
+}
+
+// keep copies m, where there is room.
+func (t *tracker) keep(q *pending, m *speedy.Message) {
+	if t.held+len(m.Wire) > t.heldLimit {
+		return
+	}
+	var k *kept
+	if n := len(t.freeKept); n > 0 {
+		k, t.freeKept = t.freeKept[n-1], t.freeKept[:n-1]
+	} else {
+		k = new(kept)
+	}
+	k.set(m)
+	q.query = k
+	t.held += k.cost()
+}
+
+// release makes a copy usable again. Long ones are left to the collector.
+func (t *tracker) release(k *kept) {
+	t.held -= k.cost()
+	if cap(k.m.Wire) <= 4*dns.HeaderLen+512 && len(t.freeKept) < 10_000 {
+		t.freeKept = append(t.freeKept, k)
+	}
+}
+
+func (t *tracker) releaseAnswered() {
+	if t.answered != nil {
+		t.release(t.answered)
+		t.answered = nil
+	}
+}
+
+func (t *tracker) fresh() *pending {
+	if n := len(t.free); n > 0 {
+		q := t.free[n-1]
+		t.free = t.free[:n-1]
+		*q = pending{question: q.question}
+		return q
+	}
+	return new(pending)
+}
+
+// response looks for the query that e answers, perhaps once more: a query that
+// was sent again may be answered again. A response without a question matches
+// without.
+func (t *tracker) response(e *Event, key transactionKey) {
+	for q := t.waiting[key]; q != nil; q = q.next {
+		if len(t.question) > 0 && string(q.question) != string(t.question) || e.Time >= q.deadline() {
+			continue
+		}
+		// Clocks of two interfaces may differ by less than a network takes.
+		e.LatencyNS, e.Retransmissions = max(0, e.Time-q.time), q.again
+		if q.answered {
+			e.Match = AnsweredAgain
+			return
+		}
+		e.Match = Answered
+		t.open--
+		t.answered, q.answered, q.query = q.query, true, nil
+		if t.answered != nil {
+			e.Query = &t.answered.m
+		}
+		return
+	}
+	e.Match = Unasked
+}
+
+// unlink takes q out of the look-up.
+func (t *tracker) unlink(q *pending) {
+	head := t.waiting[q.key]
+	if head == q {
+		if q.next == nil {
+			delete(t.waiting, q.key)
+		} else {
+			t.waiting[q.key] = q.next
+		}
+		return
+	}
+	for p := head; p != nil; p = p.next {
+		if p.next == q {
+			p.next = q.next
+			return
+		}
+	}
+}
+
+// forgetAnswered makes room: their further responses are then Unasked.
+func (t *tracker) forgetAnswered() {
+	t.queue = slices.DeleteFunc(t.queue, func(q *pending) bool {
+		if q.answered {
+			t.unlink(q)
+			t.free = append(t.free, q)
+		}
+		return q.answered
+	})
+}
+
+// expire gives f the queries whose time was over before t, or all.
+func (t *tracker) expire(until int64, all bool, f func(*pending)) {
+	t.releaseAnswered()
+	i := 0
+	for ; i < len(t.queue) && (all || t.queue[i].deadline() < until); i++ {
+		q := t.queue[i]
+		t.queue[i] = nil
+		t.unlink(q)
+		if !q.answered {
+			t.open--
+			f(q)
+			if q.query != nil {
+				t.release(q.query)
+				q.query = nil
+			}
+		}
+		t.free = append(t.free, q)
+	}
+	// The queue moves to the front, so that it does not grow for ever.
+	n := copy(t.queue, t.queue[i:])
+	clear(t.queue[n:])
+	t.queue = t.queue[:n]
+}

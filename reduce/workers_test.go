@@ -1,0 +1,129 @@
+package reduce
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ratadns/report"
+	"ratadns/speedy"
+)
+
+// shared reduces messages with several workers, each flow at one of them, in
+// windows of four seconds, and returns the reports.
+func shared(t *testing.T, uses []Use, workers int, msgs []*speedy.Message) (lines []string) {
+	t.Helper()
+	var groups []*Group
+	var windows []*Window
+	for range workers {
+		groups = append(groups, NewGroup(uses, workers))
+		windows = append(windows, groups[len(groups)-1].NewWindow())
+	}
+	event := NewEvent(plain(t))
+	end := base + 4e9
+	closeWindow := func(final bool) {
+		for _, w := range windows {
+			w.Close(event, end, final)
+		}
+		for _, w := range windows[1:] {
+			windows[0].Merge(w)
+		}
+		for i, u := range uses {
+			rep := &report.Report{Type: u.Entry.Name, ServerID: "server1", Window: report.Window{
+				Start: end - 4e9, End: end, Messages: windows[0].Messages, Malformed: windows[0].Malformed,
+			}}
+			windows[0].Report(i, rep)
+			lines = append(lines, string(rep.Append(nil)))
+		}
+		windows[0].Reset()
+		end += 4e9
+	}
+	for i, m := range msgs {
+		for m.Time >= end {
+			closeWindow(false)
+		}
+		m.Place = uint64(i)
+		event.Set(m)
+		client := m.Client().As16()
+		windows[(int(client[15])+int(m.ID))%workers].Add(event)
+	}
+	closeWindow(true)
+	return lines
+}
+
+// TestWorkers: however many share the work, the reports are those of one.
+func TestWorkers(t *testing.T) {
+	var uses []Use
+	for i := range Catalog {
+		uses = append(uses, Use{Entry: &Catalog[i]}, Use{Entry: &Catalog[i], Params: Params{Samples: 5, Top: 3}})
+	}
+	for seed := range uint64(3) {
+		rng := rand.New(rand.NewPCG(seed, 11))
+		msgs := traffic(t, seed, 3000)
+		for i, m := range msgs { // some are responses to the query before them
+			if prev := msgs[max(i-1, 0)]; m.QR() && !prev.QR() && rng.IntN(2) == 0 {
+				wire := append([]byte(nil), prev.Wire...)
+				wire[2] |= 0x80
+				_ = m.Unpack(wire)
+				m.Source, m.SourcePort, m.Dest, m.DestPort = prev.Dest, prev.DestPort, prev.Source, prev.SourcePort
+			}
+		}
+		want := shared(t, uses, 1, msgs)
+		for _, workers := range []int{2, 3, 8} {
+			if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
+				t.Errorf("%d workers:\n%s", workers, diff)
+			}
+		}
+	}
+}
+
+// TestCounterMerge: exact below the limit; beyond it no count is too low, none
+// of a key that is shown too high by more than Error, and no key that is not
+// shown had more than Error.
+func TestCounterMerge(t *testing.T) {
+	for _, c := range []struct{ max, keys int }{{1000, 300}, {100, 300}, {100, 101}, {1, 10}} {
+		rng := rand.New(rand.NewPCG(1, uint64(c.max)))
+		truth := make(map[string]uint64)
+		var counters []*Counter
+		for range 4 {
+			counters = append(counters, NewCounter(c.max))
+		}
+		for range 20_000 {
+			key := fmt.Sprint(min(rng.IntN(c.keys), rng.IntN(c.keys), rng.IntN(c.keys)))
+			truth[key]++
+			counters[rng.IntN(4)].Add([]byte(key))
+		}
+		sum := counters[0]
+		for _, o := range counters[1:] {
+			sum.Merge(o)
+		}
+		if len(sum.rows) > c.max || sum.total != 20_000 {
+			t.Errorf("%+v: %d rows, total %d", c, len(sum.rows), sum.total)
+		}
+		shown := make(map[string]bool)
+		for i, r := range sum.rows {
+			shown[r.key] = true
+			if sum.index[r.key] != i {
+				t.Errorf("%+v: %s is not where the index says", c, r.key)
+			}
+			if n := truth[r.key]; r.n < n || r.n > n+sum.Error {
+				t.Errorf("%+v: %s counted %d, truth %d, error %d", c, r.key, r.n, n, sum.Error)
+			}
+		}
+		for key, n := range truth {
+			if !shown[key] && n > sum.Error {
+				t.Errorf("%+v: %s of %d is not shown, error %d", c, key, n, sum.Error)
+			}
+		}
+		if c.keys <= c.max && sum.Error > 0 {
+			t.Errorf("%+v: error %d of an exact counter", c, sum.Error)
+		}
+		// It goes on as a counter.
+		sum.Add([]byte("another"))
+		if sum.index["another"] >= len(sum.rows) || sum.rows[sum.index["another"]].key != "another" {
+			t.Errorf("%+v: a key added afterwards is not there", c)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package speedy
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Sides tell which side of a message is the server's: the one whose address is
+// among Servers where that decides, else the one with a DNS port, else by QR.
+type Sides struct {
+	servers []netip.Prefix
+	ports   [65536 / 64]uint64
+}
+
+// NewSides returns the Sides of those DNS ports and server addresses, of which
+// there may be none.
+func NewSides(ports []uint16, servers []netip.Prefix) *Sides {
+	s := &Sides{servers: servers}
+	for _, p := range ports {
+		s.ports[p/64] |= 1 << (p % 64)
+	}
+	return s
+}
+
+func (s *Sides) isDNS(port uint16) bool { return s.ports[port/64]>>(port%64)&1 != 0 }
+
+func (s *Sides) isServer(a netip.Addr) bool {
+	a = a.Unmap()
+	return slices.ContainsFunc(s.servers, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// FromServer reports whether the source is the server's side.
+func (s *Sides) FromServer(source, dest netip.Addr, sourcePort, destPort uint16, qr bool) bool {
+	if len(s.servers) > 0 {
+		if from, to := s.isServer(source), s.isServer(dest); from != to {
+			return from
+		}
+	}
+	if from, to := s.isDNS(sourcePort), s.isDNS(destPort); from != to {
+		return from
+	}
+	return qr
+}
