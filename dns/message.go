@@ -163,58 +163,70 @@ func (m *Message) Unpack(b []byte) error {
 	return m.unpackRecords(b, off)
 }
 
+// unpackRecords walks the three sections. Most of the time of reading a message
+// goes here, so the usual names cost a look, and no Record is made that nobody
+// wants.
 func (m *Message) unpackRecords(b []byte, off int) error {
-	var answered, soa, ns bool
+	var qtype uint16
+	if len(m.Questions) > 0 {
+		qtype = m.Questions[0].Qtype
+	}
+	known := -1 // where the last pointer led, to a name that is good
+	answered := false
+	var authority uint64 // the types below 64 of the authority section, a bit each
 	for section := range uint8(3) {
-		for range m.Counts[1+section] {
-			if off == len(b) {
+		for n := m.Counts[1+section]; n > 0; n-- {
+			if off >= len(b) {
 				return m.fail(ErrTruncatedRecord, off)
 			}
 			next := off + 1
-			switch {
-			case b[off] == 0: // the root, of which a root server's denials are full
-			case b[off] == 0xc0 && off+1 < len(b) && b[off+1] == HeaderLen && len(m.Questions) > 0:
-				next++ // the QNAME, which has been walked
-			default:
-				var err error
-				if next, _, _, err = skipName(b, off); err != nil {
-					return m.fail(err.(Reason), next)
+			if c := b[off]; c != 0 { // not the root, of which a root server's denials are full
+				target := -1
+				if c >= 0xc0 && next < len(b) {
+					target = int(c&0x3f)<<8 | int(b[next])
+				}
+				if next++; target != known || target < 0 {
+					var err error
+					if next, _, _, err = skipName(b, off); err != nil {
+						return m.fail(err.(Reason), next)
+					}
+					known = target
 				}
 			}
-			if next+10 > len(b) {
+			data := next + 10
+			if data > len(b) {
 				return m.fail(ErrTruncatedRecord, next)
 			}
-			h := b[next : next+10 : next+10]
-			r := Record{
-				NameOff: off, Section: section,
-				Type:     binary.BigEndian.Uint16(h),
-				Class:    binary.BigEndian.Uint16(h[2:]),
-				TTL:      binary.BigEndian.Uint32(h[4:]),
-				RdataLen: int(binary.BigEndian.Uint16(h[8:])),
-				RdataOff: next + 10,
-			}
-			off = r.RdataOff + r.RdataLen
-			if off > len(b) {
+			h := b[next:data:data]
+			t, size := binary.BigEndian.Uint16(h), int(binary.BigEndian.Uint16(h[8:]))
+			if data+size > len(b) {
 				return m.fail(ErrTruncatedRdata, next+8)
 			}
-			if r.Type == TypeOPT { // wherever it stands
-				if err := m.unpackOPT(&r); err != nil {
-					return err
+			start := off
+			off = data + size
+			if t == TypeOPT || !m.SkipRecords {
+				r := Record{
+					NameOff: start, Section: section, Type: t,
+					Class: binary.BigEndian.Uint16(h[2:]), TTL: binary.BigEndian.Uint32(h[4:]),
+					RdataOff: data, RdataLen: size,
 				}
-				continue
-			}
-			if !m.SkipRecords {
+				if t == TypeOPT { // wherever it stands
+					if err := m.unpackOPT(&r); err != nil {
+						return err
+					}
+					continue
+				}
 				m.Records = append(m.Records, r)
 			}
 			switch section {
 			case Answer:
-				answered = answered || len(m.Questions) > 0 && answers(r.Type, m.Questions[0].Qtype)
+				answered = answered || answers(t, qtype)
 			case Authority:
-				soa = soa || r.Type == TypeSOA
-				ns = ns || r.Type == TypeNS
+				authority |= 1 << t
 			}
 		}
 	}
+	soa, ns := authority>>TypeSOA&1 != 0, authority>>TypeNS&1 != 0
 	// QR=1, opcode QUERY, TC=0, NOERROR. An NS set without an SOA is a referral.
 	m.Nodata = m.Flags&0xfa0f == 0x8000 && m.EDNS.ExtRcode == 0 &&
 		len(m.Questions) > 0 && !answered && (soa || !ns)

@@ -16,8 +16,9 @@ import (
 // A Handler takes the DNS messages of one worker's flows in the order of the
 // capture, as they were on the wire.
 type Handler interface {
-	// Payload takes a message. p is the engine's again when Payload returns;
-	// the segment and the octets it points to stay until the batch is flushed.
+	// Payload takes a message. p and its segment are the engine's again when
+	// Payload returns, or where there are several handlers when the batch has
+	// been flushed; the octets of the message always stay until then.
 	Payload(p *packet.Payload)
 	// Lost is told of a packet or message that is known to be missing, with
 	// the place of the packet that made it known.
@@ -77,6 +78,7 @@ func NewEngine(cfg Config, handlers ...Handler) *Engine {
 // A load is a batch of packets divided among the workers.
 type load struct {
 	batch    capture.Batch
+	segment  packet.Segment     // of the only worker
 	segments [][]packet.Segment // by worker
 	parsed   packet.Stats       // up to this load
 }
@@ -195,7 +197,9 @@ func (e *Engine) divide(ctx context.Context, filled <-chan *load, divided chan<-
 			if !ok {
 				return
 			}
-			e.parse(l)
+			if len(e.workers) > 1 {
+				e.parse(l)
+			}
 			select {
 			case divided <- l:
 			case <-done:
@@ -203,6 +207,24 @@ func (e *Engine) divide(ctx context.Context, filled <-chan *load, divided chan<-
 			}
 		}
 	}
+}
+
+// alone parses packets and lets the only worker take them at once, without
+// dividing.
+func (e *Engine) alone(l *load) {
+	streams := e.workers[0].streams
+	s := &l.segment
+	for i := range l.batch.Packets {
+		switch e.parser.Parse(&l.batch.Packets[i], s) {
+		case packet.DNS:
+			streams.Add(s)
+		case packet.Fragment:
+			for _, lost := range e.parser.TakeLost() {
+				streams.Add(&lost)
+			}
+		}
+	}
+	e.parsed = e.parser.Stats
 }
 
 func (e *Engine) parse(l *load) {
@@ -250,6 +272,10 @@ func endHash(a netip.Addr, port uint16) uint64 {
 
 // work lets each worker take its segments.
 func (e *Engine) work(l *load) {
+	if len(e.workers) == 1 {
+		e.alone(l)
+		return
+	}
 	var wg sync.WaitGroup
 	for i, w := range e.workers[1:] {
 		wg.Go(func() { w.add(l.segments[i+1]) })
