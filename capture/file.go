@@ -3,18 +3,12 @@ package capture
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/pierrec/lz4/v4"
-	"github.com/ulikunitz/xz"
 )
 
 // file reads one capture, of a format and compression that its content tells.
@@ -52,10 +46,16 @@ func NewReader(name string, r io.Reader, log *slog.Logger) (Source, error) {
 	return newFile(name, r, log)
 }
 
+// errCutAtOnce is of a compressed capture that gives nothing at all.
+var errCutAtOnce = errors.New("cut inside its first compressed block")
+
 func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 	f := &file{name: name, log: log}
 	var err error
 	if f.r, err = f.decompress(r); err != nil {
+		if err == io.ErrUnexpectedEOF {
+			err = errCutAtOnce
+		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	// A pcapng section header and a pcap header both fit in 24 octets.
@@ -77,7 +77,7 @@ func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if n == 0 && err == io.ErrUnexpectedEOF {
-		return nil, fmt.Errorf("%s: cut inside its first compressed block", name)
+		return nil, fmt.Errorf("%s: %w", name, errCutAtOnce)
 	}
 	if n == 0 {
 		return nil, fmt.Errorf("%s: not a capture: empty", name)
@@ -93,39 +93,6 @@ func show(b []byte) string {
 		}
 	}
 	return fmt.Sprintf("%q", b)
-}
-
-// compressions by their first octets.
-var compressions = []struct {
-	magic string
-	open  func(io.Reader) (io.Reader, func() error, error)
-}{
-	{"\x1f\x8b", func(r io.Reader) (io.Reader, func() error, error) {
-		z, err := gzip.NewReader(r)
-		return z, nil, err
-	}},
-	{"\xfd7zXZ\x00", func(r io.Reader) (io.Reader, func() error, error) {
-		z, err := xz.NewReader(r)
-		return z, nil, err
-	}},
-	// A skippable frame may come first; zstd allows sixteen magics for it.
-	{"\x28\xb5\x2f\xfd", openZstd},
-	{"\x50\x2a\x4d\x18", openZstd},
-	{"\x04\x22\x4d\x18", func(r io.Reader) (io.Reader, func() error, error) {
-		return lz4.NewReader(r), nil, nil
-	}},
-	{"BZh", func(r io.Reader) (io.Reader, func() error, error) {
-		return bzip2.NewReader(r), nil, nil
-	}},
-}
-
-func openZstd(r io.Reader) (io.Reader, func() error, error) {
-	// Windows of up to 128 MiB are what `zstd --long` makes.
-	z, err := zstd.NewReader(r, zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return nil, nil, err
-	}
-	return z, func() error { z.Close(); return nil }, nil
 }
 
 func (f *file) decompress(r io.Reader) (io.Reader, error) {

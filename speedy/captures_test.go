@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/therootcompany/xz"
 
 	"ratadns/capture"
 	"ratadns/capture/sample"
@@ -33,7 +33,7 @@ func rootCapture(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	r, err := xz.NewReader(f)
+	r, err := xz.NewReader(f, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
