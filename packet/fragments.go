@@ -34,7 +34,7 @@ type datagramKey struct {
 
 type datagram struct {
 	key     datagramKey
-	first   int64 // time
+	first   int64 // the latest time known when its first fragment came
 	pieces  []fragment
 	packets uint64
 	held    int
@@ -66,7 +66,8 @@ func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off 
 		if f.waiting == nil {
 			f.waiting = make(map[datagramKey]*datagram)
 		}
-		d = &datagram{key: key, first: s.Time, total: -1}
+		// Not its own time: that may be of a clock that goes after another one.
+		d = &datagram{key: key, first: f.now, total: -1}
 		f.waiting[key] = d
 		f.queue = append(f.queue, d)
 	}

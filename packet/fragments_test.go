@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -146,6 +147,26 @@ func TestFragmentsTimeOut(t *testing.T) {
 	}
 	if got, stats, lost := reassemble(t, 61*time.Second, packets...); len(got) != 0 || lost != 2 || stats.Fragments != 2 {
 		t.Errorf("more than a minute is waited: %+v", stats)
+	}
+}
+
+// Of two hosts whose clocks differ, neither makes the other's fragments look old.
+func TestFragmentsOfTwoClocks(t *testing.T) {
+	u := udp(4000, 53, big)
+	parts := []part{{0, 1480, true}, {1480, len(u), false}}
+	p := NewParser(53)
+	var doors []Door
+	parse := func(time int64, b []byte) {
+		doors = append(doors, p.Parse(&capture.Packet{Time: time, Data: b, Wire: len(b), Link: capture.LinkRaw}, new(Segment)))
+	}
+	for i, b := range split4(7, u, parts...) {
+		for _, ahead := range split4(uint16(8+i), u, parts...) {
+			parse(300e9, ahead)
+		}
+		parse(0, b)
+	}
+	if want := []Door{Fragment, DNS, Fragment, Fragment, DNS, DNS}; !slices.Equal(doors, want) {
+		t.Errorf("doors %d, want %d", doors, want)
 	}
 }
 

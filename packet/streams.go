@@ -83,9 +83,10 @@ type stream struct {
 	buf          []byte // a length and the beginning of its message
 	gone         int    // octets of that message behind buf that the capture cut off
 	waiting      []piece
-	wait         int // octets in waiting
-	held         int // octets as counted in Streams.held
-	last         int64
+	wait         int   // octets in waiting
+	held         int   // octets as counted in Streams.held
+	last         int64 // time of its last segment
+	seen         int64 // and the latest time known then, of any stream
 }
 
 // A piece waits for the hole before it to be filled.
@@ -135,8 +136,9 @@ func (t *Streams) tcp(s *Segment) {
 	t.now = max(t.now, s.Time)
 	// Whether a stream is too old is decided by its own packets, below, so that
 	// it does not depend on what else this worker sees; sweeping, which frees
-	// memory, waits long enough never to decide it earlier.
-	for t.oldest != nil && t.oldest.last < t.now-2*t.cfg.IdleNS {
+	// memory, waits long enough never to decide it earlier, also where clocks
+	// disagree.
+	for t.oldest != nil && t.oldest.seen < t.now-2*t.cfg.IdleNS {
 		t.drop(t.oldest)
 	}
 	key := flow{s.Source, s.Dest, s.SourcePort, s.DestPort}
@@ -173,7 +175,7 @@ func (t *Streams) tcp(s *Segment) {
 		}
 		st = t.open(key, seq)
 	}
-	st.last = s.Time
+	st.last, st.seen = s.Time, t.now
 	t.unlink(st)
 	t.link(st)
 	p := piece{seq: seq, data: s.Payload, cut: s.Size - len(s.Payload), fin: fin}

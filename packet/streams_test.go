@@ -439,6 +439,24 @@ func TestStreamsMaxFlows(t *testing.T) {
 	c.balance(t)
 }
 
+// Of two hosts whose clocks differ, neither makes the other's flows look quiet.
+func TestStreamsOfTwoClocks(t *testing.T) {
+	c := newConn(DefaultConfig())
+	b := frame(msg(1, 50))
+	for _, cut := range [][2]int{{0, 20}, {20, 52}} {
+		for _, ahead := range []int64{10 * c.cfg.IdleNS, 0} {
+			c.time += ahead
+			c.port = uint16(1 + ahead/c.cfg.IdleNS)
+			c.send(0, b, cut[0], cut[1])
+			c.time -= ahead
+		}
+	}
+	if len(c.got) != 2 {
+		t.Errorf("%d messages, %+v", len(c.got), c.Stats)
+	}
+	c.balance(t)
+}
+
 // Whoever opens many connections and leaves holes in them gets no more than
 // the configured memory, and silence frees it.
 func TestStreamsMemory(t *testing.T) {
