@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -494,54 +493,6 @@ func TestStreamsMemory(t *testing.T) {
 		t.Errorf("%d flows and %d octets after a silence", len(c.flows), c.held)
 	}
 	c.balance(t)
-}
-
-// Any way to cut a stream into segments, send them again, and mix up their
-// order, gives the messages in order.
-func TestStreamsRandom(t *testing.T) {
-	for seed := range uint64(500) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		var want [][]byte
-		for i := range 1 + r.IntN(30) {
-			want = append(want, msg(i, minMessage+r.IntN(1<<r.IntN(11))))
-		}
-		b := frame(want...)
-		c := newConn(DefaultConfig())
-		c.isn = r.Uint32()
-		type seg struct{ from, to, at int }
-		var segs []seg
-		for at := 0; at < len(b); {
-			n := min(1+r.IntN(1<<r.IntN(12)), len(b)-at)
-			for range 1 + r.IntN(2)*r.IntN(2) { // again, more or less of it
-				from := max(0, at-r.IntN(2)*r.IntN(50))
-				to := min(len(b), at+n+r.IntN(2)*r.IntN(50))
-				segs = append(segs, seg{from, to, len(segs) + r.IntN(8)})
-			}
-			at += n
-		}
-		slices.SortStableFunc(segs, func(a, b seg) int { return a.at - b.at })
-		if r.IntN(2) == 0 || segs[0].from != 0 || segs[0].to < 2 {
-			c.syn()
-		}
-		for _, s := range segs {
-			flags := uint8(0)
-			if s.to == len(b) {
-				flags = flagFIN
-			}
-			c.send(flags, b, s.from, s.to)
-			if r.IntN(20) == 0 {
-				c.Release()
-			}
-		}
-		c.balance(t)
-		wantMessages(t, fmt.Sprint("seed ", seed), c.got, want)
-		if s := c.Stats; s.Lost+s.Incomplete+s.NotDNS > 0 {
-			t.Errorf("seed %d: %+v", seed, s)
-		}
-		if t.Failed() {
-			return
-		}
-	}
 }
 
 // FuzzStreams takes segments from the input: eight octets about each, then its
