@@ -57,10 +57,16 @@ func pcapOf(order binary.AppendByteOrder, unit int64, ps []Packet) []byte {
 // nanoPcap is pcapOf as this program would write it.
 func nanoPcap(ps []Packet) []byte { return pcapOf(binary.LittleEndian, 1, ps) }
 
-// logTo returns a logger and what it wrote.
+// logTo returns a logger and what it wrote, without the times.
 func logTo() (*slog.Logger, *bytes.Buffer) {
 	var b bytes.Buffer
-	return slog.New(slog.NewTextHandler(&b, nil)), &b
+	noTime := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	return slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: noTime})), &b
 }
 
 // quiet fails the test when anything is logged.
