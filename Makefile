@@ -14,7 +14,8 @@ build:
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/ratadns ./cmd/ratadns
 
 # Everything that must be true. Installs what is missing.
-test: deps fmt vet lint page unit race
+test: deps fmt vet lint page unit race fuzz
+test: FUZZTIME = 30s
 
 check: test
 
@@ -49,6 +50,7 @@ picture: deps
 bench: build
 	docs/bench/run
 
+# Every fuzz test: for half a minute each as one of the tests, else for long.
 fuzz:
 	docs/bench/fuzz $(FUZZTIME)
 
