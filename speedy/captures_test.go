@@ -231,6 +231,11 @@ func judge(t *testing.T, pcap []byte) map[uint64]judged {
 // there are octets outside ASCII, which tshark takes for UTF-8.
 func tsharkName(m *Message, off int) (s string, ascii bool) {
 	text, _, _ := dns.AppendName(nil, m.Wire, off)
+	return tsharkText(text)
+}
+
+// tsharkText does so with a name in presentation form.
+func tsharkText(text []byte) (s string, ascii bool) {
 	labels, _, err := dns.AppendWire(nil, text)
 	if err != nil {
 		panic(err)

@@ -1,0 +1,74 @@
+package cases
+
+import "encoding/binary"
+
+// loop is a packet of the BSD loopback with its address family before it.
+func loop(order binary.AppendByteOrder, family uint32, packet []byte) []byte {
+	return cat(order.AppendUint32(nil, family), packet)
+}
+
+// sll is a Linux cooked packet, sll2 one of the second version.
+func sll(kind uint16, packet []byte) []byte {
+	return cat(u16(0, 1, 6), []byte{2, 0, 0, 0, 0, 1, 0, 0}, u16(kind), packet)
+}
+
+func sll2(kind uint16, packet []byte) []byte {
+	return cat(u16(kind, 0), u32(2), u16(1), []byte{0, 6, 2, 0, 0, 0, 0, 1, 0, 0}, packet)
+}
+
+// label is an entry of an MPLS label stack.
+func label(n uint32, bottom bool, payload []byte) []byte {
+	v := n<<12 | 64
+	if bottom {
+		v |= 1 << 8
+	}
+	return cat(u32(v), payload)
+}
+
+// pppoe is a session's frame.
+func pppoe(proto uint16, packet []byte) []byte {
+	return cat([]byte{0x11, 0}, u16(7, uint16(2+len(packet)), proto), packet)
+}
+
+// links are the link layers.
+func links() []capt {
+	v4, v6 := ask(client, q(4, "four.example.org.")), ask(client6, q(6, "six.example.org."))
+	r4, r6 := tell(client, a(4, "four.example.org.")), tell(client6, a(6, "six.example.org."))
+	eth := func(packets ...[]byte) []byte { return on(linkEthernet, packets...) }
+	trailer := []byte("\x00\x00\x00\x00\x00\x00\x00\x00\x0ea trailer")
+	c := newConn(client)
+	c.syn()
+	c.from(frame(q(1, "tcp.example.org.")))
+	var padded [][]byte
+	for _, p := range c.packets {
+		padded = append(padded, cat(ether(typeIPv4, p), make([]byte, 10)))
+	}
+	padded = append(padded, cat(ether(typeIPv4, v4), make([]byte, 6)), cat(ether(typeIPv6, v6), trailer), cat(ether(typeIPv4, r4), trailer))
+	arp := ether(0x0806, cat(u16(1, typeIPv4), []byte{6, 4}, u16(1), make([]byte, 20)))
+	return []capt{
+		{"ethernet.pcap", "IPv4, IPv6, and ARP between them", eth(ether(typeIPv4, v4), arp, ether(typeIPv6, v6), ether(typeIPv4, r4), ether(typeIPv6, r6))},
+		{"ethernet-trailer.pcap", "padding and trailers behind UDP and TCP", eth(padded...)},
+		{"ethernet-802.3.pcap", "a frame with a length in place of an EtherType, then a query", eth(ether(46, cat([]byte{0xaa, 0xaa, 3, 0, 0, 0}, make([]byte, 40))), ether(typeIPv4, v4))},
+		{"vlan.pcap", "802.1Q, IPv4 and IPv6, with priority bits", eth(ether(typeVLAN, tag(42, typeIPv4, v4)), ether(typeVLAN, tag(0xe02a, typeIPv6, v6)))},
+		{"vlan-qinq.pcap", "802.1ad: two tags; the type before the standard; four tags", eth(
+			ether(typeQinQ, tag(1, typeVLAN, tag(42, typeIPv4, v4))), ether(typeQinQOld, tag(1, typeVLAN, tag(42, typeIPv6, v6))),
+			ether(typeQinQ, tag(1, typeQinQ, tag(2, typeVLAN, tag(3, typeVLAN, tag(4, typeIPv4, r4))))))},
+		{"mpls.pcap", "stacks of one and three labels, IPv4 and IPv6, and behind a VLAN tag", eth(
+			ether(typeMPLS, label(16, true, v4)), ether(typeMPLS, label(16, false, label(17, false, label(18, true, v6)))),
+			ether(typeVLAN, tag(42, typeMPLS, label(19, true, r4))), ether(0x8848, label(20, true, r6)))},
+		{"pppoe.pcap", "sessions with IPv4, IPv6 and LCP, and behind a VLAN tag", eth(
+			ether(typePPPoE, pppoe(0x21, v4)), ether(typePPPoE, pppoe(0x57, v6)), ether(typePPPoE, pppoe(0xc021, []byte{9, 1, 0, 8, 0, 0, 0, 0})),
+			ether(typeVLAN, tag(42, typePPPoE, pppoe(0x21, r4))))},
+		{"sll.pcap", "Linux cooked", on(linkSLL, sll(typeIPv4, v4), sll(typeIPv6, v6), sll(typeVLAN, tag(42, typeIPv4, r4)))},
+		{"sll2.pcap", "Linux cooked, version 2", on(linkSLL2, sll2(typeIPv4, v4), sll2(typeIPv6, v6), sll2(typeVLAN, tag(42, typeIPv4, r4)))},
+		{"null-little.pcap", "BSD loopback; families of IPv6 differ between systems", on(linkNull, loop(le, 2, v4), loop(le, 24, v6), loop(le, 28, v6), loop(le, 30, v6))},
+		{"null-big.pcap", "the same, big-endian", pcapOf(be, 1, 65535, linkNull, loop(be, 2, v4), loop(be, 24, v6), loop(be, 28, v6), loop(be, 30, v6))},
+		{"loop.pcap", "OpenBSD loopback", on(linkLoop, loop(be, 2, v4), loop(be, 24, v6))},
+		{"raw-12.pcap", "raw IP, link type 12", on(linkRaw12, v4, v6)},
+		{"raw-14.pcap", "raw IP, link type 14", on(linkRaw14, v4, v6)},
+		{"raw-101.pcap", "raw IP, link type 101", on(linkRaw, v4, v6)},
+		{"ipv4-228.pcap", "IPv4 only, link type 228", on(linkIPv4, v4, r4)},
+		{"ipv6-229.pcap", "IPv6 only, link type 229", on(linkIPv6, v6, r6)},
+		{"link-unknown.pcap", "a link type that is left to users", on(linkUser, v4, v6)},
+	}
+}
