@@ -21,8 +21,7 @@ type fragments struct {
 	waiting map[datagramKey]*datagram
 	queue   []*datagram // by first arrival
 	held    int         // octets
-	now     int64
-	lost    []Segment // given up since the parser was asked
+	lost    []Segment   // given up since the parser was asked
 }
 
 // datagramKey is what the fragments of a datagram have in common.
@@ -34,7 +33,7 @@ type datagramKey struct {
 
 type datagram struct {
 	key     datagramKey
-	first   int64 // the latest time known when its first fragment came
+	first   int64 // arrival, as Segment.Passed
 	pieces  []fragment
 	packets uint64
 	held    int
@@ -56,8 +55,7 @@ type fragment struct {
 // missing, with its payload in one piece. other says that the fragment shows a
 // datagram without DNS.
 func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off int, more, other bool, data []byte, size int) *datagram {
-	f.now = max(f.now, s.Time)
-	f.expire(p, f.now-fragmentsNS)
+	f.expire(p, s.Passed-fragmentsNS)
 	d := f.waiting[key]
 	if d == nil {
 		if len(f.waiting) >= maxDatagrams {
@@ -66,8 +64,7 @@ func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off 
 		if f.waiting == nil {
 			f.waiting = make(map[datagramKey]*datagram)
 		}
-		// Not its own time: that may be of a clock that goes after another one.
-		d = &datagram{key: key, first: f.now, total: -1}
+		d = &datagram{key: key, first: s.Passed, total: -1}
 		f.waiting[key] = d
 		f.queue = append(f.queue, d)
 	}

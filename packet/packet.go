@@ -18,6 +18,7 @@ import (
 // Payload aliases the packet.
 type Segment struct {
 	Time       int64  // of capture, nanoseconds since 1970
+	Passed     int64  // since the capture began, for what waits; it never goes back
 	Place      uint64 // ordinal of the packet in the capture
 	Source     netip.Addr
 	Dest       netip.Addr
@@ -85,6 +86,7 @@ type Stats struct {
 type Parser struct {
 	Stats     Stats
 	ports     [65536 / 64]uint64
+	clock     clock
 	fragments fragments
 	depth     int  // of tunnels around what is being read
 	whole     bool // a datagram that was put together is being read
@@ -105,6 +107,7 @@ func (p *Parser) isDNS(port uint16) bool { return p.ports[port/64]>>(port%64)&1 
 // result is DNS.
 func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
 	s.Time, s.Place, s.Lost = pkt.Time, p.Stats.Received, false
+	s.Passed = p.clock.take(pkt.Time)
 	p.Stats.Received++
 	d := p.parse(pkt, s)
 	switch d {

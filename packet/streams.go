@@ -55,7 +55,6 @@ type Streams struct {
 	oldest, newest *stream
 	held           int    // octets of all streams
 	arena          []byte // messages put together from several segments
-	now            int64
 	emit           func(*Payload)
 	out            Payload
 }
@@ -86,7 +85,7 @@ type stream struct {
 	wait         int   // octets in waiting
 	held         int   // octets as counted in Streams.held
 	last         int64 // time of its last segment
-	seen         int64 // and the latest time known then, of any stream
+	passed       int64 // and when that came, as Segment.Passed
 }
 
 // A piece waits for the hole before it to be filled.
@@ -133,12 +132,10 @@ func (t *Streams) message(s *Segment, data []byte, size int) {
 func (t *Streams) Release() { t.arena = t.arena[:0] }
 
 func (t *Streams) tcp(s *Segment) {
-	t.now = max(t.now, s.Time)
 	// Whether a stream is too old is decided by its own packets, below, so that
-	// it does not depend on what else this worker sees; sweeping, which frees
-	// memory, waits long enough never to decide it earlier, also where clocks
-	// disagree.
-	for t.oldest != nil && t.oldest.seen < t.now-2*t.cfg.IdleNS {
+	// it does not depend on what else this worker sees; nor does sweeping, which
+	// frees memory: were a stream not swept earlier, it would be now.
+	for t.oldest != nil && t.oldest.passed < s.Passed-2*t.cfg.IdleNS {
 		t.drop(t.oldest)
 	}
 	key := flow{s.Source, s.Dest, s.SourcePort, s.DestPort}
@@ -175,7 +172,7 @@ func (t *Streams) tcp(s *Segment) {
 		}
 		st = t.open(key, seq)
 	}
-	st.last, st.seen = s.Time, t.now
+	st.last, st.passed = s.Time, s.Passed
 	t.unlink(st)
 	t.link(st)
 	p := piece{seq: seq, data: s.Payload, cut: s.Size - len(s.Payload), fin: fin}

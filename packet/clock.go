@@ -1,0 +1,46 @@
+package packet
+
+// A clock tells how much time has passed in the capture. It never goes back,
+// and one packet with an absurd time does not move it: what waits for other
+// packets would be given up at once, and, were the clock ahead for good, for
+// the rest of the capture. All packets pass it, so what it says does not
+// depend on the number of workers.
+type clock struct {
+	at     int64 // capture time that is believed
+	passed int64
+	jumps  int // packets in a row that agree about a time far away
+	jumpAt int64
+	set    bool
+}
+
+// A jump of more than a day needs three packets that agree, as in Fievel.
+const (
+	maxJump = int64(86400e9)
+	agree   = 3
+)
+
+// take returns the time that has passed when a packet of that time is seen.
+func (c *clock) take(t int64) int64 {
+	switch {
+	case !c.set:
+		c.at, c.set = t, true
+	case near(t, c.at):
+		if t > c.at {
+			c.passed += t - c.at
+			c.at = t
+		}
+		c.jumps = 0
+	case c.jumps > 0 && near(t, c.jumpAt):
+		if c.jumps++; c.jumps == agree {
+			// Back in time is another capture: what waits has waited as long
+			// as a jump, at least.
+			c.passed += maxJump
+			c.at, c.jumps = t, 0
+		}
+	default:
+		c.jumps, c.jumpAt = 1, t
+	}
+	return c.passed
+}
+
+func near(a, b int64) bool { return a-b <= maxJump && b-a <= maxJump }

@@ -1,0 +1,78 @@
+package packet
+
+import (
+	"testing"
+	"time"
+
+	"ratadns/capture"
+)
+
+func TestClock(t *testing.T) {
+	const start = int64(1475762100e9)
+	day := 24 * time.Hour
+	f := func(name string, want time.Duration, offsets ...time.Duration) {
+		t.Helper()
+		var c clock
+		last, got := int64(0), int64(0)
+		for _, o := range offsets {
+			if got = c.take(start + int64(o)); got < last {
+				t.Errorf("%s: went back from %v to %v", name, time.Duration(last), time.Duration(got))
+			}
+			last = got
+		}
+		if got != int64(want) {
+			t.Errorf("%s: %v, want %v", name, time.Duration(got), want)
+		}
+	}
+	s, m := time.Second, time.Minute
+	f("in order", 3*s, 0, s, 2*s, 3*s)
+	f("out of order", 3*s, 0, 2*s, s, 3*s, 2*s)
+	f("an hour of silence", 61*m, 0, m, 61*m)
+	f("one far ahead", 2*s, 0, s, 9000*day, 2*s)
+	f("two far ahead and one more", 3*s, 0, s, 9000*day, 9000*day, 2*s, 9000*day, 3*s)
+	f("one far back", 2*s, 0, s, -9000*day, 2*s)
+	f("far ahead that disagree", 2*s, 0, s, 9000*day, 7000*day, 5000*day, 2*s)
+	f("on from there", day+2*s, 0, s, 9000*day, 9000*day, 9000*day, 9000*day+s)
+	f("back from there", day+2*s, 0, s, -9000*day, -9000*day, -9000*day, -9000*day+s)
+	f("the first is wrong", day+s, 9000*day, 0, 0, 0, s)
+}
+
+// One packet with an absurd time does not end what other packets have begun,
+// neither in TCP nor in fragments, before it nor behind it.
+func TestAbsurdTime(t *testing.T) {
+	for _, absurd := range []int64{1 << 62, -1 << 62, 0, 3600e9} {
+		p := NewParser(53)
+		got := 0
+		streams := NewStreams(DefaultConfig(), func(*Payload) { got++ })
+		time := int64(1475762100e9)
+		feed := func(at int64, packets ...[]byte) {
+			for _, b := range packets {
+				var s Segment
+				if p.Parse(&capture.Packet{Time: at, Data: b, Wire: len(b), Link: capture.LinkRaw}, &s) == DNS {
+					streams.Add(&s)
+				}
+			}
+		}
+		stream := frame(query, query)
+		segment := func(port uint16, from, to int) []byte {
+			return ipv4(protoTCP, nil, tcp(port, 53, uint32(1000+from), 16, nil, stream[from:to]))
+		}
+		u := udp(4000, 53, big)
+		parts := split4(7, u, part{0, 1480, true}, part{1480, 2960, true}, part{2960, len(u), false})
+		feed(time, segment(4001, 0, 20), parts[0])
+		feed(time+1e6, parts[1])
+		wrong := tcp(4002, 53, 1, 2, nil, nil)
+		feed(time+absurd, ipv4(protoTCP, nil, wrong), split4(8, u, part{0, 1480, true})[0])
+		feed(time+2e6, segment(4003, 0, 20))
+		feed(time+3e6, segment(4001, 20, len(stream)), parts[2], segment(4003, 20, len(stream)))
+		// An hour is within the time that is believed: what was under way is
+		// given up, what comes then is not.
+		want := 5
+		if absurd == 3600e9 {
+			want = 2
+		}
+		if got != want {
+			t.Errorf("%d messages beside a time of %d, want %d", got, absurd, want)
+		}
+	}
+}
