@@ -1,6 +1,3 @@
-// Package cases holds captures made by hand, one for each thing that packets of
-// DNS can do, and only the tests that make them. What is in each file stands in
-// README.md. Tests of other packages read the files; speedy judges them.
 package cases
 
 import (

@@ -73,7 +73,7 @@ func (s *serverFlag) prefixes() (list []netip.Prefix) {
 // A source is opened packets, with what the engine has to know of them.
 type source struct {
 	capture.Source
-	live  *capture.LiveSource // or nil
+	live  interface{ Stats() capture.LiveStats } // of interfaces, or nil
 	grace time.Duration
 	ports []uint16
 	drops uint64 // told to Fievel
@@ -146,9 +146,8 @@ func (s *source) reduce(ctx context.Context, log *slog.Logger, f *fievel.Fievel)
 	}
 	engine := speedy.NewEngine(cfg, f.Handlers()...)
 	err := engine.Run(ctx, s, f.Flush)
-	if s.live != nil {
-		s.tellDrops(f)
-	}
+	// Since the last tick the kernel may have dropped more.
+	s.tellDrops(f)
 	err = first(err, f.Close())
 	stats := engine.Stats()
 	stats.Malformed = f.Stats.Malformed
@@ -157,9 +156,17 @@ func (s *source) reduce(ctx context.Context, log *slog.Logger, f *fievel.Fievel)
 	return err
 }
 
+// dropped is what the kernel had no room for.
+func (s *source) dropped() uint64 {
+	if s.live == nil {
+		return 0
+	}
+	return s.live.Stats().Dropped
+}
+
 // tellDrops tells f what the kernel has dropped since it was told last.
 func (s *source) tellDrops(f *fievel.Fievel) {
-	if n := s.live.Stats().Dropped; n > s.drops {
+	if n := s.dropped(); n > s.drops {
 		f.LostAnywhere(n - s.drops)
 		s.drops = n
 	}
@@ -168,10 +175,7 @@ func (s *source) tellDrops(f *fievel.Fievel) {
 // logStats tells what became of the packets. Those that the kernel dropped were
 // never received by Speedy.
 func (s *source) logStats(log *slog.Logger, st speedy.Stats) {
-	dropped := uint64(0)
-	if s.live != nil {
-		dropped = s.live.Stats().Dropped
-	}
+	dropped := s.dropped()
 	log.Info("packets", "received", st.Received+dropped,
 		"used", st.Streams.Used+st.Joined, "not_ip", st.NotIP, "not_dns_port", st.NotDNSPort, "not_dns", st.Streams.NotDNS,
 		"lost_fragments", st.Fragments, "lost_tcp", st.Streams.Lost, "dropped", dropped)
