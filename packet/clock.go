@@ -19,6 +19,22 @@ const (
 	agree   = 3
 )
 
+// sweepNS is how often Streams are told of the time.
+const sweepNS = int64(10e9)
+
+// TakeSweep returns a segment for the Streams of all workers when so much time
+// has passed that they should look for flows that are silent. It stands before
+// the packet that was parsed last. That all are told at the same place makes
+// what they do independent of how the flows are divided among them.
+func (p *Parser) TakeSweep() (s Segment, ok bool) {
+	now := p.fragments.now
+	if now-p.swept < sweepNS {
+		return s, false
+	}
+	p.swept = now
+	return Segment{Sweep: true, Time: now, Place: p.Stats.Received - 1}, true
+}
+
 // take returns the time that has passed when a packet of that time is seen.
 func (c *clock) take(t int64) int64 {
 	switch {

@@ -48,7 +48,11 @@ func TestAbsurdTime(t *testing.T) {
 		feed := func(at int64, packets ...[]byte) {
 			for _, b := range packets {
 				var s Segment
-				if p.Parse(&capture.Packet{Time: at, Data: b, Wire: len(b), Link: capture.LinkRaw}, &s) == DNS {
+				door := p.Parse(&capture.Packet{Time: at, Data: b, Wire: len(b), Link: capture.LinkRaw}, &s)
+				if sweep, ok := p.TakeSweep(); ok {
+					streams.Add(&sweep)
+				}
+				if door == DNS {
 					streams.Add(&s)
 				}
 			}

@@ -21,6 +21,7 @@ type fragments struct {
 	waiting map[datagramKey]*datagram
 	queue   []*datagram // by first arrival
 	held    int         // octets
+	now     int64       // as the parser's clock says
 	lost    []Segment   // given up since the parser was asked
 }
 
@@ -33,7 +34,7 @@ type datagramKey struct {
 
 type datagram struct {
 	key     datagramKey
-	first   int64 // arrival, as Segment.Passed
+	first   int64 // arrival, by the clock
 	pieces  []fragment
 	packets uint64
 	held    int
@@ -55,7 +56,7 @@ type fragment struct {
 // missing, with its payload in one piece. other says that the fragment shows a
 // datagram without DNS.
 func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off int, more, other bool, data []byte, size int) *datagram {
-	f.expire(p, s.Passed-fragmentsNS)
+	f.expire(p, f.now-fragmentsNS)
 	d := f.waiting[key]
 	if d == nil {
 		if len(f.waiting) >= maxDatagrams {
@@ -64,7 +65,7 @@ func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off 
 		if f.waiting == nil {
 			f.waiting = make(map[datagramKey]*datagram)
 		}
-		d = &datagram{key: key, first: s.Passed, total: -1}
+		d = &datagram{key: key, first: f.now, total: -1}
 		f.waiting[key] = d
 		f.queue = append(f.queue, d)
 	}
@@ -168,7 +169,7 @@ func (f *fragments) giveUp(p *Stats, d *datagram) {
 		return
 	}
 	p.Fragments += d.packets
-	f.lost = append(f.lost, Segment{Lost: true, Source: d.key.source, Dest: d.key.dest})
+	f.lost = append(f.lost, Segment{Lost: true, Place: p.Received - 1, Source: d.key.source, Dest: d.key.dest})
 	f.forget(d)
 }
 
@@ -182,7 +183,7 @@ func (f *fragments) forget(d *datagram) {
 	}
 }
 
-// TakeLost returns a segment, with addresses only, for each datagram that was
+// TakeLost returns a segment, with addresses and the place only, for each datagram that was
 // given up since it was called last. They are valid until the next Parse.
 func (p *Parser) TakeLost() []Segment {
 	lost := p.fragments.lost

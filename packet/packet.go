@@ -18,13 +18,13 @@ import (
 // Payload aliases the packet.
 type Segment struct {
 	Time       int64  // of capture, nanoseconds since 1970
-	Passed     int64  // since the capture began, for what waits; it never goes back
 	Place      uint64 // ordinal of the packet in the capture
 	Source     netip.Addr
 	Dest       netip.Addr
 	SourcePort uint16
 	DestPort   uint16
 	Lost       bool // stands for a datagram that was never complete: only the addresses count
+	Sweep      bool // stands for time that has passed: Time is how long since the capture began
 	Transport  Transport
 	TCP        bool   // Payload is a part of a stream; otherwise it is one message
 	Flags      uint8  // TCP
@@ -87,6 +87,7 @@ type Parser struct {
 	Stats     Stats
 	ports     [65536 / 64]uint64
 	clock     clock
+	swept     int64 // time that had passed when TakeSweep told it last
 	fragments fragments
 	depth     int  // of tunnels around what is being read
 	whole     bool // a datagram that was put together is being read
@@ -106,8 +107,8 @@ func (p *Parser) isDNS(port uint16) bool { return p.ports[port/64]>>(port%64)&1 
 // Parse reads pkt into s and counts the packet. s is complete only when the
 // result is DNS.
 func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
-	s.Time, s.Place, s.Lost = pkt.Time, p.Stats.Received, false
-	s.Passed = p.clock.take(pkt.Time)
+	s.Time, s.Place, s.Lost, s.Sweep = pkt.Time, p.Stats.Received, false, false
+	p.fragments.now = p.clock.take(pkt.Time)
 	p.Stats.Received++
 	d := p.parse(pkt, s)
 	switch d {

@@ -55,6 +55,7 @@ type Streams struct {
 	oldest, newest *stream
 	held           int    // octets of all streams
 	arena          []byte // messages put together from several segments
+	passed         int64  // since the capture began, as the last sweep told
 	emit           func(*Payload)
 	out            Payload
 }
@@ -85,7 +86,7 @@ type stream struct {
 	wait         int   // octets in waiting
 	held         int   // octets as counted in Streams.held
 	last         int64 // time of its last segment
-	passed       int64 // and when that came, as Segment.Passed
+	passed       int64 // and what Streams.passed was then
 }
 
 // A piece waits for the hole before it to be filled.
@@ -105,6 +106,10 @@ const minMessage = 12
 // Add takes one segment.
 func (t *Streams) Add(s *Segment) {
 	t.place = s.Place
+	if s.Sweep {
+		t.sweep(s.Time)
+		return
+	}
 	if s.Lost {
 		t.tell(1, s.Source, s.Dest)
 		return
@@ -132,12 +137,6 @@ func (t *Streams) message(s *Segment, data []byte, size int) {
 func (t *Streams) Release() { t.arena = t.arena[:0] }
 
 func (t *Streams) tcp(s *Segment) {
-	// Whether a stream is too old is decided by its own packets, below, so that
-	// it does not depend on what else this worker sees; nor does sweeping, which
-	// frees memory: were a stream not swept earlier, it would be now.
-	for t.oldest != nil && t.oldest.passed < s.Passed-2*t.cfg.IdleNS {
-		t.drop(t.oldest)
-	}
 	key := flow{s.Source, s.Dest, s.SourcePort, s.DestPort}
 	syn, fin, seq := s.Flags&flagSYN != 0, s.Flags&flagFIN != 0, s.Seq
 	if syn {
@@ -172,7 +171,7 @@ func (t *Streams) tcp(s *Segment) {
 		}
 		st = t.open(key, seq)
 	}
-	st.last, st.passed = s.Time, s.Passed
+	st.last, st.passed = s.Time, t.passed
 	t.unlink(st)
 	t.link(st)
 	p := piece{seq: seq, data: s.Payload, cut: s.Size - len(s.Payload), fin: fin}
@@ -416,6 +415,16 @@ func (t *Streams) giveUp(st *stream) {
 	}
 	t.tell(lost, st.key.source, st.key.dest)
 	st.buf, st.gone, st.waiting, st.wait = nil, 0, nil, 0
+}
+
+// sweep frees the memory of streams that have been silent for long. Whether one
+// is too old for its next segment is decided by that segment's time; sweeping
+// waits so much longer that it never decides otherwise.
+func (t *Streams) sweep(passed int64) {
+	t.passed = passed
+	for t.oldest != nil && t.oldest.passed < passed-2*t.cfg.IdleNS {
+		t.drop(t.oldest)
+	}
 }
 
 // drop forgets a stream.

@@ -231,13 +231,17 @@ func (e *Engine) parse(l *load) {
 	l.reset()
 	var s packet.Segment
 	for i := range l.batch.Packets {
-		switch e.parser.Parse(&l.batch.Packets[i], &s) {
-		case packet.DNS:
-			l.add(&s)
-		case packet.Fragment:
-			for _, lost := range e.parser.TakeLost() {
-				l.add(&lost)
+		door := e.parser.Parse(&l.batch.Packets[i], &s)
+		if sweep, ok := e.parser.TakeSweep(); ok {
+			for w := range l.segments {
+				l.segments[w] = append(l.segments[w], sweep)
 			}
+		}
+		for _, lost := range e.parser.TakeLost() {
+			l.add(&lost)
+		}
+		if door == packet.DNS {
+			l.add(&s)
 		}
 	}
 	l.parsed = e.parser.Stats
