@@ -31,6 +31,7 @@ var wires = func() (w [4][]byte) {
 // the package, without regard for speed or memory.
 type naive struct {
 	datagrams map[string]*naiveDatagram
+	clock     clock
 	now       int64
 	stats     Stats
 	dns       uint64
@@ -75,11 +76,11 @@ func (n *naive) datagram(payload []byte, packets uint64) {
 
 func (n *naive) add(key string, time int64, off int, more bool, data []byte, size int) {
 	n.stats.Received++
+	n.now = n.clock.take(time)
 	if off == 0 && !more { // is not a fragment
 		n.datagram(data, 1)
 		return
 	}
-	n.now = max(n.now, time)
 	for key, d := range n.datagrams {
 		if d.first < n.now-60e9 {
 			n.giveUp(key)
