@@ -22,6 +22,12 @@ const (
 // sweepNS is how often Streams are told of the time.
 const sweepNS = int64(10e9)
 
+// Pending reports whether TakeSweep or TakeLost has anything to tell of the
+// packet that was parsed last.
+func (p *Parser) Pending() bool {
+	return p.fragments.now-p.swept >= sweepNS || len(p.fragments.lost) > 0
+}
+
 // TakeSweep returns a segment for the Streams of all workers when so much time
 // has passed that they should look for flows that are silent. It stands before
 // the packet that was parsed last. That all are told at the same place makes

@@ -78,7 +78,7 @@ func NewEngine(cfg Config, handlers ...Handler) *Engine {
 // A load is a batch of packets divided among the workers.
 type load struct {
 	batch    capture.Batch
-	segment  packet.Segment     // of the only worker
+	segment  packet.Segment     // the one being parsed
 	segments [][]packet.Segment // by worker
 	parsed   packet.Stats       // up to this load
 }
@@ -215,33 +215,40 @@ func (e *Engine) alone(l *load) {
 	streams := e.workers[0].streams
 	s := &l.segment
 	for i := range l.batch.Packets {
-		switch e.parser.Parse(&l.batch.Packets[i], s) {
-		case packet.DNS:
-			streams.Add(s)
-		case packet.Fragment:
+		door := e.parser.Parse(&l.batch.Packets[i], s)
+		if e.parser.Pending() {
+			if sweep, ok := e.parser.TakeSweep(); ok {
+				streams.Add(&sweep)
+			}
 			for _, lost := range e.parser.TakeLost() {
 				streams.Add(&lost)
 			}
+		}
+		if door == packet.DNS {
+			streams.Add(s)
 		}
 	}
 	e.parsed = e.parser.Stats
 }
 
+// parse parses packets and divides them.
 func (e *Engine) parse(l *load) {
 	l.reset()
-	var s packet.Segment
+	s := &l.segment
 	for i := range l.batch.Packets {
-		door := e.parser.Parse(&l.batch.Packets[i], &s)
-		if sweep, ok := e.parser.TakeSweep(); ok {
-			for w := range l.segments {
-				l.segments[w] = append(l.segments[w], sweep)
+		door := e.parser.Parse(&l.batch.Packets[i], s)
+		if e.parser.Pending() {
+			if sweep, ok := e.parser.TakeSweep(); ok {
+				for w := range l.segments {
+					l.segments[w] = append(l.segments[w], sweep)
+				}
+			}
+			for _, lost := range e.parser.TakeLost() {
+				l.add(&lost)
 			}
 		}
-		for _, lost := range e.parser.TakeLost() {
-			l.add(&lost)
-		}
 		if door == packet.DNS {
-			l.add(&s)
+			l.add(s)
 		}
 	}
 	l.parsed = e.parser.Stats
