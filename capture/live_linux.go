@@ -6,130 +6,200 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/gopacket/gopacket/afpacket"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
 // OpenLive listens on interfaces. It needs the capability CAP_NET_RAW and
 // nothing else.
+//
+// Fragments of a datagram come as they are: the kernel could join them before
+// it divides packets among rings, but it does so for IPv4 only, throws away in
+// silence what never becomes complete, and would make the live run differ from
+// its replay. Package packet joins both versions and counts what is missing; in
+// which ring a fragment was does not matter to it, as rings are merged by time.
 func OpenLive(cfg Live) (*LiveSource, error) {
-	l := &LiveSource{
-		batches: make(chan *Batch, 4*len(cfg.Interfaces)), free: make(chan *Batch, 4*len(cfg.Interfaces)+1),
-		errs: make(chan error, len(cfg.Interfaces)), stop: make(chan struct{}),
-	}
-	for range cap(l.batches) {
-		l.free <- new(Batch)
-	}
 	var taps []*tap
+	news := make(chan struct{}, 1)
 	for _, name := range cfg.Interfaces {
-		t, err := openTap(name, cfg)
+		t, err := openTaps(name, cfg, news)
 		if err != nil {
 			for _, t := range taps {
-				t.ring.Close()
+				t.ring.close()
 			}
 			return nil, err
 		}
-		taps = append(taps, t)
+		taps = append(taps, t...)
 	}
+	l := &LiveSource{stop: make(chan struct{})}
 	l.stats = func() (s LiveStats) {
 		for _, t := range taps {
-			s.Dropped += t.drops()
+			s.Dropped += t.ring.drops()
 		}
 		return s
 	}
 	var running sync.WaitGroup
-	for _, t := range taps {
+	if len(taps) == 1 { // nothing to merge: its batches are those of the source
+		taps[0].news, taps[0].pause = nil, loneTick
+		l.batches, l.free = taps[0].full, taps[0].free
+	} else {
+		merged := newLane(nil)
+		l.batches, l.free = merged.full, merged.free
+		var lanes []*lane
+		for _, t := range taps {
+			lanes = append(lanes, t.lane)
+		}
+		running.Go(func() { mergeLanes(lanes, news, l.free, l.batches) })
+	}
+	errs := make([]error, len(taps))
+	for i, t := range taps {
 		running.Go(func() {
-			if err := t.run(l); err != nil {
-				l.errs <- fmt.Errorf("%s: %w", t.name, err)
+			if errs[i] = t.run(l.stop); errs[i] != nil {
+				l.Close() // what the others have is still read
 			}
+			t.done()
 		})
 	}
-	go func() { // what was in the rings has been handed on by then
+	go func() {
 		running.Wait()
 		for _, t := range taps {
-			t.drops()
-			t.ring.Close()
+			t.ring.close()
 		}
-		l.errs <- io.EOF
+		l.err = io.EOF
+		for _, err := range errs {
+			if err != nil {
+				l.err = err
+				break
+			}
+		}
+		close(l.batches)
 	}()
 	return l, nil
 }
 
-// Close stops listening. Packets that the kernel still holds are read first;
-// Read gives them, and then io.EOF.
-func (l *LiveSource) Close() error {
-	select {
-	case <-l.stop:
-	default:
-		close(l.stop)
-	}
-	return nil
-}
-
-// A tap is one interface.
+// A tap reads one ring of an interface.
 type tap struct {
+	*lane
+	ring   *ring
 	name   string
 	link   LinkType
-	ring   *afpacket.TPacket
-	mu     sync.Mutex
-	closed uint64 // drops
+	filter LiveFilter
+	pause  time.Duration // how long it waits for packets before it looks around
 }
 
-const ringBlock = 512 << 10
+// loneTick is how often an interface alone is asked whether to stop.
+const loneTick = 100 * time.Millisecond
 
-func openTap(name string, cfg Live) (*tap, error) {
+// settle is how long after its capture a packet is surely in a block that was
+// handed over: twice the timeout of a block, and some more for the kernel to
+// look.
+const settle = 5 * blockTimeout / 2
+
+func openTaps(name string, cfg Live, news chan<- struct{}) (taps []*tap, err error) {
 	iface, err := net.InterfaceByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("-i %s: no such interface; there is %s", name, interfaces())
+	}
+	if iface.Flags&net.FlagUp == 0 {
+		return nil, fmt.Errorf("-i %s: the interface is down; bring it up with: ip link set %s up", name, name)
 	}
 	link, err := linkType(name)
 	if err != nil {
 		return nil, err
 	}
-	ring, err := afpacket.NewTPacket(
-		afpacket.OptInterface(name), afpacket.TPacketVersion3, afpacket.OptAddVLANHeader(true),
-		afpacket.OptBlockSize(ringBlock), afpacket.OptNumBlocks(max(cfg.Ring/ringBlock, 4)), afpacket.OptFrameSize(2048),
-		afpacket.OptBlockTimeout(liveTick/4), afpacket.OptPollTimeout(liveTick),
-	)
-	if errors.Is(err, os.ErrPermission) {
-		return nil, fmt.Errorf("-i %s: listening needs the capability CAP_NET_RAW: run as root, or: setcap cap_net_raw+ep ratadns", name)
-	}
+	prog, err := cfg.program(iface, link)
 	if err != nil {
-		return nil, fmt.Errorf("-i %s: %w", name, err)
+		return nil, err
 	}
-	t := &tap{name: name, link: link, ring: ring}
-	if iface.Flags&net.FlagLoopback != 0 {
-		err = ring.SetBPF(incoming)
+	defer func() {
+		if err != nil {
+			for _, t := range taps {
+				t.ring.close()
+			}
+			taps = nil
+			if errors.Is(err, os.ErrPermission) {
+				err = errors.New("listening needs the capability CAP_NET_RAW: run as root, or: setcap cap_net_raw+ep ratadns")
+			}
+			err = fmt.Errorf("-i %s: %w", name, err)
+		}
+	}()
+	group := 0
+	for i := range max(cfg.Rings, 1) {
+		r, err := newRing(cfg.Ring / max(cfg.Rings, 1))
+		if err != nil {
+			return taps, err
+		}
+		taps = append(taps, &tap{ring: r, name: name, link: link, filter: cfg.Filter, lane: newLane(news), pause: blockTimeout})
+		// Until all are in the group each would take every packet.
+		if err = r.filter(nothing); err == nil {
+			err = r.bind(iface.Index, cfg.Promiscuous)
+		}
+		switch {
+		case err != nil || cfg.Rings <= 1:
+		case i == 0:
+			group, err = r.lead()
+		default:
+			err = r.join(group)
+		}
+		if err != nil {
+			return taps, err
+		}
 	}
-	if err == nil && cfg.Promiscuous {
-		err = ring.SetPromiscuous(true)
+	for _, t := range taps {
+		if err := t.ring.filter(prog); err != nil {
+			return taps, fmt.Errorf("the kernel refuses the filter: %w", err)
+		}
 	}
-	if err != nil {
-		ring.Close()
-		return nil, fmt.Errorf("-i %s: %w", name, err)
-	}
-	return t, nil
+	return taps, nil
 }
 
-// incoming lets through what is not sent from here: on the loopback interface
-// every packet passes twice, out and in.
-var incoming = func() []bpf.RawInstruction {
-	raw, err := bpf.Assemble([]bpf.Instruction{
+// program is what the kernel runs over each packet.
+func (cfg *Live) program(iface *net.Interface, link LinkType) (prog []bpf.RawInstruction, err error) {
+	if iface.Flags&net.FlagLoopback != 0 {
+		prog = append(prog, incoming...)
+	}
+	if cfg.Filter == nil {
+		return append(prog, everything...), nil
+	}
+	if link == LinkEthernet {
+		prog = append(prog, untagged...)
+	}
+	chosen, err := cfg.Filter.Program(link)
+	return append(prog, chosen...), err
+}
+
+// Programs of the kernel. The first two fall through to what follows them.
+var (
+	// incoming turns away what is sent from here: on the loopback interface
+	// every packet passes twice, out and in.
+	incoming = assemble(
 		bpf.LoadExtension{Num: bpf.ExtType},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OUTGOING, SkipTrue: 1},
-		bpf.RetConstant{Val: MaxSnap},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.PACKET_OUTGOING, SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
-	})
+	)
+	// untagged takes every packet whose VLAN tag the kernel has put aside: its
+	// octets are not those of the wire. The filter is applied when the tag is
+	// back in its place, so that it selects what it would from a file.
+	untagged = assemble(
+		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
+		bpf.RetConstant{Val: MaxSnap},
+	)
+	everything = assemble(bpf.RetConstant{Val: MaxSnap})
+	nothing    = assemble(bpf.RetConstant{Val: 0})
+)
+
+func assemble(prog ...bpf.Instruction) []bpf.RawInstruction {
+	raw, err := bpf.Assemble(prog)
 	if err != nil {
-		panic(err) // the program above is wrong
+		panic(err) // a program above is wrong
 	}
 	return raw
-}()
+}
 
 // linkType asks the kernel for the interface's ARP hardware type.
 func linkType(name string) (LinkType, error) {
@@ -157,62 +227,101 @@ func interfaces() (list []string) {
 	return list
 }
 
-// drops reads and keeps what the kernel dropped.
-func (t *tap) drops() uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, v3, err := t.ring.SocketStats(); err == nil {
-		t.closed = uint64(v3.Drops())
-	}
-	return t.closed
-}
-
-// run hands batches on until the source is closed and the ring is empty, or
-// holds only what came later.
-func (t *tap) run(l *LiveSource) error {
-	end := int64(0) // when the source was closed
+// run hands batches on until stop is closed, or nothing more comes to the
+// ring, and the ring is empty or holds only what came later.
+func (t *tap) run(stop <-chan struct{}) error {
+	var ending time.Time // since when it is to end
+	var failed error
+	b := <-t.free
+	b.Reset()
 	for {
-		b := <-l.free
-		err := t.fill(b)
+		now := time.Now()
+		empty := t.fill(b)
+		late := false
 		if n := len(b.Packets); n > 0 {
-			late := end > 0 && b.Packets[n-1].Time > end
-			l.batches <- b
-			if late {
-				return nil
-			}
-		} else {
-			l.free <- b
+			late = !ending.IsZero() && b.Packets[n-1].Time > ending.UnixNano()
+			t.put(b)
+			b = <-t.free
+			b.Reset()
 		}
-		switch {
-		case errors.Is(err, afpacket.ErrTimeout):
-			if end > 0 {
-				return nil
+		if late || empty && !ending.IsZero() && now.Sub(ending) > settle {
+			return failed
+		}
+		if empty {
+			t.promise(now.Add(-settle).UnixNano())
+			if err := t.ring.wait(t.pause); err != nil {
+				if failed != nil {
+					return failed
+				}
+				failed = fmt.Errorf("-i %s: %w", t.name, t.gone(err))
+				ending = time.Now()
 			}
-		case err != nil:
-			return err
 		}
 		select {
-		case <-l.stop:
-			if end == 0 {
-				end = time.Now().UnixNano()
+		case <-stop:
+			if ending.IsZero() {
+				ending = time.Now()
 			}
 		default:
 		}
 	}
 }
 
-// fill reads until the batch is full, spans a tick, or the ring is empty for now.
-func (t *tap) fill(b *Batch) error {
-	b.Reset()
+// gone says what happened to the interface.
+func (t *tap) gone(err error) error {
+	switch {
+	case err != unix.ENETDOWN:
+		return err
+	case !slices.Contains(interfaces(), t.name):
+		return errors.New("the interface is gone")
+	}
+	return errors.New("the interface went down")
+}
+
+// fill copies packets out of the ring until the batch is full, or, and then it
+// returns true, the ring is empty for now.
+func (t *tap) fill(b *Batch) bool {
 	for !b.full() {
-		data, ci, err := t.ring.ZeroCopyReadPacketData()
-		if err != nil {
-			return err
+		h, data := t.ring.next()
+		if h == nil {
+			return true
 		}
-		b.Append(&Packet{Time: ci.Timestamp.UnixNano(), Data: data, Wire: ci.Length, Link: t.link})
-		if b.Packets[len(b.Packets)-1].Time-b.Packets[0].Time > int64(liveTick) {
-			return nil
+		p := Packet{Time: int64(h.Sec)*1e9 + int64(h.Nsec), Wire: int(h.Len), Link: t.link}
+		if h.Status&unix.TP_STATUS_VLAN_VALID == 0 || t.link != LinkEthernet || len(data) < macs {
+			p.Data = data
+			b.Append(&p)
+			continue
+		}
+		packets, octets := len(b.Packets), len(b.buf)
+		b.appendTagged(&p, data, h)
+		if t.filter != nil && !t.matches(&b.Packets[packets]) {
+			b.Packets, b.buf = b.Packets[:packets], b.buf[:octets]
 		}
 	}
-	return nil
+	return false
+}
+
+// matches applies the filter to what the kernel took unseen. A filter that the
+// kernel has a program of cannot fail.
+func (t *tap) matches(p *Packet) bool {
+	ok, err := t.filter.Match(p)
+	return ok || err != nil
+}
+
+// macs is the length of the two addresses before an Ethernet tag or type.
+const macs = 12
+
+// appendTagged appends p with the data of a frame and the tag that belongs
+// into it.
+func (b *Batch) appendTagged(p *Packet, data []byte, h *unix.Tpacket3Hdr) {
+	tpid := uint16(unix.ETH_P_8021Q)
+	if h.Status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
+		tpid = h.Hv1.Vlan_tpid
+	}
+	n := len(b.buf)
+	b.buf = append(b.buf, data[:macs]...)
+	b.buf = append(b.buf, byte(tpid>>8), byte(tpid), byte(h.Hv1.Vlan_tci>>8), byte(h.Hv1.Vlan_tci))
+	b.buf = append(b.buf, data[macs:]...)
+	p.Data, p.Wire = b.buf[n:len(b.buf):len(b.buf)], p.Wire+4
+	b.Packets = append(b.Packets, *p)
 }

@@ -36,7 +36,7 @@ func (c *monitorCmd) Run(e *env) error {
 		return err
 	}
 	fc.Workers, fc.Sides = workers, speedy.NewSides(c.Ports, c.prefixes())
-	src, err := c.open(e.ctx, e.log)
+	src, err := c.open(e.ctx, e.log, workers)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -86,8 +87,13 @@ const pipeGrace = time.Second
 // names are the captures of -r.
 func (s *sourceFlags) names() []string { return append(s.Read[:len(s.Read):len(s.Read)], s.More...) }
 
-// open opens what -r and -i name; without any that is standard input.
-func (s *sourceFlags) open(ctx context.Context, log *slog.Logger) (*source, error) {
+// maxRings bounds the rings of an interface. They divide its memory among them,
+// and one goroutine parses what they give together: more would only be smaller.
+const maxRings = 4
+
+// open opens what -r and -i name; without any that is standard input. Workers
+// is how many will share the flows, 0 one for each core.
+func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (*source, error) {
 	names := s.names()
 	if len(s.Interface) > 0 {
 		if len(names) > 0 {
@@ -95,12 +101,13 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger) (*source, erro
 		}
 		cfg := capture.DefaultLive(s.Interface...)
 		cfg.Promiscuous = s.Promiscuous
+		cfg.Rings = min(cmp.Or(workers, maxRings), runtime.GOMAXPROCS(0), maxRings)
 		live, err := capture.OpenLive(cfg)
 		if err != nil {
 			return nil, err
 		}
 		context.AfterFunc(ctx, func() { live.Close() })
-		log.Info("listening", "interfaces", s.Interface)
+		log.Info("listening", "interfaces", s.Interface, "rings", cfg.Rings)
 		return &source{Source: live, live: live, grace: pipeGrace, ports: s.Ports}, nil
 	}
 	if len(names) == 0 {

@@ -145,7 +145,7 @@ func (c *upCmd) source(e *env, speed float64) (*source, error) {
 		}
 		return &source{Source: capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1), ports: c.Ports}, nil
 	}
-	src, err := c.open(e.ctx, e.log)
+	src, err := c.open(e.ctx, e.log, 0)
 	if err == nil && src.live == nil && speed > 0 {
 		src.Source = capture.Pace(e.ctx, src.Source, speed)
 	}
