@@ -22,9 +22,14 @@ func namespaced(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv("RATADNS_NAMESPACE") == t.Name() {
 		// Without IPv6 addresses of their own the ends stay silent.
-		run(t, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 || true")
+		run(t, "PATH=$PATH:/usr/sbin:/sbin; sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true")
 		run(t, "ip link set lo up; ip link add in type veth peer name out; ip link set in up mtu 65535; ip link set out up mtu 65535")
 		return true
+	}
+	for _, program := range []string{"unshare", "ip"} {
+		if _, err := exec.LookPath(program); err != nil && os.Getenv("CI") == "" {
+			t.Skipf("%s is missing; make deps installs it", program)
+		}
 	}
 	args := []string{"--net", "--", os.Args[0], "-test.run=^" + t.Name() + "$", "-test.v", "-test.timeout=2m"}
 	if os.Getuid() != 0 { // a namespace of one's own needs a user of one's own
