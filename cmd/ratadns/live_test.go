@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"ratadns/capture"
 )
 
 // liveScript replays a capture onto one end of a veth pair and watches the
@@ -142,6 +145,75 @@ func TestInterface(t *testing.T) {
 	if _, err := os.Stat(dir + "/closed-by-timer"); err != nil {
 		t.Errorf("no window closed in silence:\n%s", log)
 	}
+}
+
+// filterScript listens with filters, one after the other, to an interface and to
+// the loopback, where each packet passes twice.
+const filterScript = `
+set -eu
+ratadns=$1 pcap=$2
+ip link add in type veth peer name out
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
+ip link set in up mtu 9000
+ip link set out up mtu 9000
+ip link set lo up
+n=0
+listen() {
+	n=$((n+1))
+	"$ratadns" speedy -i $1 --filter "$3" --fields source,dest,queries --anonymize none >$n.live 2>$n.log &
+	speedy=$!
+	until grep -q listening $n.log; do
+		kill -0 $speedy
+		sleep 0.1
+	done
+	tcpreplay -q -i $2 --topspeed "$pcap" >tcpreplay.log 2>&1
+	kill -INT $speedy
+	wait $speedy
+	"$ratadns" speedy -r "$pcap" --filter "$3" --fields source,dest,queries --anonymize none >$n.file 2>$n.file.log
+	cmp $n.live $n.file
+	[ -s $n.live ]
+}
+for expr in 'udp port 53' 'vlan 10 and udp port 53' 'tcp or (vlan and ip6)' "$(tcpdump -y EN10MB -ddd 'not vlan' 2>/dev/null)"; do
+	listen out in "$expr"
+done
+listen lo lo 'tcp port 53'
+`
+
+// TestFilterLive filters in the kernel, which takes VLAN tags out of packets
+// before it looks: the messages are those of the same filter over the file.
+func TestFilterLive(t *testing.T) {
+	src, err := capture.Open([]string{samplePcap(t)}, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	name := filepath.Join(t.TempDir(), "vlan.pcap")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w, err := capture.NewWriter(f, capture.LinkEthernet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b capture.Batch
+	for n := 0; n < 9000; {
+		if err := src.Read(&b); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range b.Packets {
+			if tag := [3][]byte{nil, {0x81, 0, 0, 10}, {0x88, 0xa8, 0, 20}}[n%3]; len(p.Data) > 14 {
+				p.Data = bytes.Join([][]byte{p.Data[:12], tag, p.Data[12:]}, nil)
+				p.Wire = len(p.Data)
+			}
+			if err := w.Write(p); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+	}
+	inNamespace(t, filterScript, self(t), name)
 }
 
 type total struct{ Messages, Malformed int }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ratadns/capture"
+	"ratadns/capture/filter"
 	"ratadns/fievel"
 	"ratadns/speedy"
 )
@@ -20,6 +21,7 @@ type sourceFlags struct {
 	More        []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
 	Interface   []string `short:"i" sep:"none" help:"Network interface to listen on. Repeatable." placeholder:"IFACE"`
 	Ports       []uint16 `default:"53" help:"Ports of DNS over UDP and TCP, a list (default: ${default})." placeholder:"PORT"`
+	Filter      string   `help:"Take only packets that this expression of tcpdump's selects, or the program that tcpdump -ddd makes of one." placeholder:"EXPR"`
 	Promiscuous bool     `help:"Take packets for other hosts too, as a mirror port sends them."`
 }
 
@@ -74,10 +76,11 @@ func (s *serverFlag) prefixes() (list []netip.Prefix) {
 // A source is opened packets, with what the engine has to know of them.
 type source struct {
 	capture.Source
-	live  interface{ Stats() capture.LiveStats } // of interfaces, or nil
-	grace time.Duration
-	ports []uint16
-	drops uint64 // told to Fievel
+	live     interface{ Stats() capture.LiveStats } // of interfaces, or nil
+	filtered *filter.Source                         // or nil
+	grace    time.Duration
+	ports    []uint16
+	drops    uint64 // told to Fievel
 }
 
 // pipeGrace is how long a pipe is still read after Ctrl-C: its writer got the
@@ -95,6 +98,10 @@ const maxRings = 4
 // is how many will share the flows, 0 one for each core.
 func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (*source, error) {
 	names := s.names()
+	selected, err := s.filter()
+	if err != nil {
+		return nil, err
+	}
 	if len(s.Interface) > 0 {
 		if len(names) > 0 {
 			return nil, usagef("-i and -r: packets come from interfaces or from captures, choose one")
@@ -102,6 +109,9 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 		cfg := capture.DefaultLive(s.Interface...)
 		cfg.Promiscuous = s.Promiscuous
 		cfg.Rings = min(cmp.Or(workers, maxRings), runtime.GOMAXPROCS(0), maxRings)
+		if selected != nil {
+			cfg.Filter = selected
+		}
 		live, err := capture.OpenLive(cfg)
 		if err != nil {
 			return nil, err
@@ -123,7 +133,9 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 	opened := make(chan error, 1)
 	go func() {
 		var err error
-		src.Source, err = capture.Open(names, log)
+		if src.Source, err = capture.Open(names, log); err == nil {
+			src.apply(selected)
+		}
 		opened <- err
 	}()
 	select {
@@ -131,6 +143,26 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 		return src, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// filter is what --filter says, or nil.
+func (s *sourceFlags) filter() (*filter.Filter, error) {
+	if s.Filter == "" {
+		return nil, nil
+	}
+	f, err := filter.New(s.Filter)
+	if err != nil {
+		return nil, usageError{hinted{err, `what only tcpdump understands is given as its program: --filter "$(tcpdump -y EN10MB -ddd 'EXPR')"`}}
+	}
+	return f, nil
+}
+
+// apply leaves out what f, which may be nil, does not select.
+func (s *source) apply(f *filter.Filter) {
+	if f != nil {
+		s.filtered = filter.NewSource(s.Source, f)
+		s.Source = s.filtered
 	}
 }
 
@@ -183,9 +215,13 @@ func (s *source) tellDrops(f *fievel.Fievel) {
 // never received by Speedy.
 func (s *source) logStats(log *slog.Logger, st speedy.Stats) {
 	dropped := s.dropped()
-	log.Info("packets", "received", st.Received+dropped,
-		"used", st.Streams.Used+st.Joined, "not_ip", st.NotIP, "not_dns_port", st.NotDNSPort, "not_dns", st.Streams.NotDNS,
-		"lost_fragments", st.Fragments, "lost_tcp", st.Streams.Lost, "dropped", dropped)
+	packets := []any{"received", st.Received + dropped,
+		"used", st.Streams.Used + st.Joined, "not_ip", st.NotIP, "not_dns_port", st.NotDNSPort, "not_dns", st.Streams.NotDNS,
+		"lost_fragments", st.Fragments, "lost_tcp", st.Streams.Lost, "dropped", dropped}
+	if s.filtered != nil {
+		packets = append(packets, "filtered", s.filtered.LeftOut())
+	}
+	log.Info("packets", packets...)
 	if st.UnknownLinks > 0 {
 		log.Warn("packets of a link type that is not read", "link_type", st.UnknownLink, "count", st.UnknownLinks)
 	}

@@ -41,7 +41,7 @@ func (c *speedyCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	src, err := c.open(e.ctx, e.log, c.Workers)
+	src, err := c.open(e.ctx, e.log, n)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (c *upCmd) Run(e *env) error {
 		return err
 	}
 	fc.Sides = speedy.NewSides(c.Ports, c.prefixes())
-	src, err := c.source(e, speed)
+	src, err := c.source(e, fc.Workers, speed)
 	if err != nil {
 		return err
 	}
@@ -138,14 +138,20 @@ func (c *upCmd) settings() (cfg *config, jc jerry.Config, speed float64, err err
 func (c *upCmd) isSample() bool { return len(c.names()) == 0 && len(c.Interface) == 0 }
 
 // source is what the flags name, a capture at its pace, or the sample for ever.
-func (c *upCmd) source(e *env, speed float64) (*source, error) {
+func (c *upCmd) source(e *env, workers int, speed float64) (*source, error) {
 	if c.isSample() {
+		selected, err := c.filter()
+		if err != nil {
+			return nil, err
+		}
 		open := func() (capture.Source, error) {
 			return capture.NewReader("sample", bytes.NewReader(sample.Pcap), e.log)
 		}
-		return &source{Source: capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1), ports: c.Ports}, nil
+		src := &source{Source: capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1), ports: c.Ports}
+		src.apply(selected) // behind the pace: a filter that selects nothing would never rest
+		return src, nil
 	}
-	src, err := c.open(e.ctx, e.log, 0)
+	src, err := c.open(e.ctx, e.log, workers)
 	if err == nil && src.live == nil && speed > 0 {
 		src.Source = capture.Pace(e.ctx, src.Source, speed)
 	}
