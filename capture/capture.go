@@ -1,6 +1,7 @@
 // Package capture is where packets come from: capture files of either format,
 // plain or compressed, standard input, several of them merged by time, and the
-// same packets again at the pace they were recorded.
+// same packets again at the pace they were recorded. The frames of dnstap, from
+// files and sockets, come the same way.
 //
 // A [Source] fills a [Batch] with packets that alias the batch's own octets, so
 // that nothing is copied or allocated per packet and a batch can be handed to
@@ -26,6 +27,11 @@ const (
 	LinkIPv6     LinkType = 229
 	LinkSLL2     LinkType = 276 // Linux cooked, version 2
 )
+
+// LinkDnstap is not of the registry but ours: the packet is one dnstap frame.
+// The registry grows from its low end. No capture is ever written with it, and
+// one that claims it is read as the frames that it claims to hold.
+const LinkDnstap LinkType = 65535
 
 // A Packet is one packet of a capture. Data belong to the batch that holds it.
 type Packet struct {

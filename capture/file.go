@@ -62,6 +62,10 @@ func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 	head := make([]byte, pcapHeaderLen)
 	n, err := io.ReadFull(f.r, head)
 	head = head[:n]
+	if isFstrm(head) {
+		f.format, f.carry = &fstrm{}, head
+		return f, nil
+	}
 	if n >= 4 && binary.LittleEndian.Uint32(head) == ngSection {
 		f.format, f.carry = &pcapng{order: binary.LittleEndian}, head
 		return f, nil

@@ -33,6 +33,7 @@ func FuzzFile(f *testing.F) {
 		f.Add(packed, byte(1+50*i))
 		f.Add(append(packed, packed[:len(packed)*2/3]...), byte(9))
 	}
+	f.Add(fstrmOf(f, taps(f, second, 3)), byte(7))
 	f.Add(xzClaim(40), byte(3))
 	f.Add(xzClaim(20), byte(3))
 	f.Add(zstdClaim(17<<3, nil), byte(3))

@@ -1,5 +1,6 @@
 // Package packet takes captured packets apart down to the payload of UDP and
-// TCP, and puts the DNS messages of TCP streams together again.
+// TCP, and puts the DNS messages of TCP streams together again. A dnstap frame
+// counts as a packet that has one message whole.
 //
 // It has two halves so that work can be spread: [Parser] is stateless but for
 // its counters and sees every packet; [Streams] holds the state of TCP flows
@@ -14,7 +15,8 @@ import (
 	"ratadns/capture"
 )
 
-// A Segment is the payload of one UDP datagram or TCP segment with its flow.
+// A Segment is the payload of one UDP datagram or TCP segment, or the message of
+// one dnstap frame, with its flow.
 // Payload aliases the packet.
 type Segment struct {
 	Time       int64  // of capture, nanoseconds since 1970
@@ -64,7 +66,7 @@ type Door uint8
 
 const (
 	DNS        Door = iota // UDP or TCP of a DNS port: it goes on
-	NotIP                  // not IP, or its headers cannot be read
+	NotIP                  // not IP, or its headers cannot be read, or a dnstap frame without a message
 	NotDNSPort             // other protocols, ports without DNS
 	Fragment               // part of a fragmented datagram: it waits for the others
 )
@@ -91,6 +93,7 @@ type Parser struct {
 	fragments fragments
 	depth     int  // of tunnels around what is being read
 	whole     bool // a datagram that was put together is being read
+	tap       capture.Dnstap
 }
 
 // NewParser returns a parser that takes those ports for DNS.
@@ -155,6 +158,8 @@ func (p *Parser) parse(pkt *capture.Packet, s *Segment) Door {
 		return p.ip(pkt, b[4:], s)
 	case capture.LinkRaw, capture.LinkRaw12, capture.LinkRaw14, capture.LinkIPv4, capture.LinkIPv6:
 		return p.ip(pkt, b, s)
+	case capture.LinkDnstap:
+		return p.dnstap(b, s)
 	default:
 		p.Stats.UnknownLinks++
 		p.Stats.UnknownLink = pkt.Link
