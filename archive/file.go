@@ -75,6 +75,11 @@ var (
 
 // create begins a file of the present slot under a name that is free.
 func (a *Archive) create(link capture.LinkType) (*file, error) {
+	f := &file{link: link, raw: make([]byte, 0, frameSize)}
+	var err error
+	if f.pcap, err = capture.NewWriter(f, link); err != nil {
+		return nil, err
+	}
 	for n := 0; ; n++ {
 		path := filepath.Join(a.cfg.Dir, fileName(a.slot, n, link))
 		if _, err := os.Lstat(path); err == nil {
@@ -87,8 +92,7 @@ func (a *Archive) create(link capture.LinkType) (*file, error) {
 		if err != nil {
 			return nil, naming(path+partial, err)
 		}
-		f := &file{path: path, f: osf, link: link, raw: make([]byte, 0, frameSize)}
-		f.pcap, _ = capture.NewWriter(f, link) // into memory
+		f.path, f.f = path, osf
 		// The header goes to disk at once, so that the file is a capture
 		// from the beginning.
 		if err := a.flush(f); err != nil {

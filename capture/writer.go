@@ -2,6 +2,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -17,8 +18,14 @@ const MaxSnap = 262144
 // maxTime is the last time that classic pcap can say, in the year 2106.
 const maxTime = (1<<32)*1e9 - 1
 
+// ErrNoPackets says that what was to be written are no packets.
+var ErrNoPackets = errors.New("dnstap frames are no packets, which a pcap could hold")
+
 // NewWriter writes the file header to w.
 func NewWriter(w io.Writer, link LinkType) (*Writer, error) {
+	if link == LinkDnstap {
+		return nil, ErrNoPackets
+	}
 	h := make([]byte, 0, pcapHeaderLen)
 	h = binary.LittleEndian.AppendUint32(h, 0xa1b23c4d)
 	h = binary.LittleEndian.AppendUint16(h, 2)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"ratadns/archive"
@@ -55,6 +56,14 @@ func (c *archiveCmd) Run(e *env) error {
 		e.log.Error("packets could not be kept", "count", s.Lost)
 	}
 	e.log.Info("archived", "path", c.Dir, "packets", s.Written, "octets", s.Octets, "stored", s.Stored, "files", s.Files)
+	return noPackets(err)
+}
+
+// noPackets says what to do with what cannot be kept.
+func noPackets(err error) error {
+	if errors.Is(err, capture.ErrNoPackets) {
+		return hinted{err, "keep the dnstap file itself; every command reads it, compressed too"}
+	}
 	return err
 }
 

@@ -53,7 +53,7 @@ func (c *replayCmd) Run(e *env) error {
 	if errors.Is(err, archive.ErrLinkTypes) {
 		return hinted{err, "give the captures of each link type to a replay of their own"}
 	}
-	return err
+	return noPackets(err)
 }
 
 // apart refuses to write to a file that is also read.
