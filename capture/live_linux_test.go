@@ -101,9 +101,9 @@ func inject(t *testing.T, name string, frames ...[]byte) {
 	}
 }
 
-// listen opens interfaces and reads in the background. What it returns closes
+// listenLive opens interfaces and reads in the background. What it returns closes
 // the source and gives its packets and error.
-func listen(t *testing.T, cfg Live) (src *LiveSource, rest func() ([]Packet, error)) {
+func listenLive(t *testing.T, cfg Live) (src *LiveSource, rest func() ([]Packet, error)) {
 	t.Helper()
 	src, err := OpenLive(cfg)
 	if err != nil {
@@ -145,7 +145,7 @@ func TestLiveRings(t *testing.T) {
 		cfg := DefaultLive("out", "out2", "lo")
 		cfg.Rings = rings
 		inject(t, "in", frame(0x0800, ip4(255, 17, 0, 0)))
-		src, rest := listen(t, cfg)
+		src, rest := listenLive(t, cfg)
 		const flows, each = 100, 200
 		var frames [2][][]byte
 		for i := range each {
@@ -192,8 +192,8 @@ func TestLiveTwice(t *testing.T) {
 	}
 	cfg := DefaultLive("out")
 	cfg.Rings = 4
-	one, restOne := listen(t, cfg)
-	two, restTwo := listen(t, cfg)
+	one, restOne := listenLive(t, cfg)
+	two, restTwo := listenLive(t, cfg)
 	var frames [][]byte
 	for i := range 100 {
 		frames = append(frames, frame(0x0800, ip4(byte(i), 17, 0, 8), udp(uint16(i), 53)))
@@ -234,7 +234,7 @@ func TestLiveFrames(t *testing.T) {
 	for _, rings := range []int{1, 3} {
 		cfg := DefaultLive("out")
 		cfg.Rings = rings
-		src, rest := listen(t, cfg)
+		src, rest := listenLive(t, cfg)
 		for _, f := range frames { // one by one: each its own time
 			inject(t, "in", f)
 		}
@@ -268,7 +268,7 @@ func TestLiveGone(t *testing.T) {
 			if rings == 1 {
 				cfg.Interfaces = cfg.Interfaces[:1]
 			}
-			_, rest := listen(t, cfg)
+			_, rest := listenLive(t, cfg)
 			inject(t, "in", frame(0x0800, ip4(1, 17, 0, 8), udp(1, 53)))
 			run(t, c.happens)
 			all, err := rest()

@@ -26,11 +26,12 @@ func TestMain(m *testing.M) {
 
 // TestScript runs the user sessions under testdata/script.
 func TestScript(t *testing.T) {
-	pcap := samplePcap(t)
+	pcap, tap := samplePcap(t), tapFile(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SAMPLE", pcap)
+			e.Setenv("TAP", tap)
 			examples, err := filepath.Abs("../../examples")
 			e.Setenv("EXAMPLES", examples)
 			return err

@@ -15,7 +15,8 @@ reports out, each reducer's to its own output.
 
 Examples:
     ratadns monitor -i eth0 --config rata.yml
-    ratadns monitor -r today.pcap.zst --config rata.yml`
+    ratadns monitor -r today.pcap.zst --config rata.yml
+    ratadns monitor --dnstap /run/ratadns/dnstap.sock --config rata.yml`
 }
 
 func (c *monitorCmd) Run(e *env) error {
@@ -31,6 +32,7 @@ func (c *monitorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	c.windows(cfg)
 	fc, err := cfg.fievel()
 	if err != nil {
 		return err

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -17,9 +17,10 @@ import (
 
 // sourceFlags say where packets come from.
 type sourceFlags struct {
-	Read        []string `short:"r" sep:"none" help:"Capture to read, pcap or pcapng, plain or compressed, or a directory of them; - is standard input. Repeatable." placeholder:"FILE"`
+	Read        []string `short:"r" sep:"none" help:"Capture to read, pcap, pcapng or dnstap, plain or compressed, or a directory of them; - is standard input. Repeatable." placeholder:"FILE"`
 	More        []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
 	Interface   []string `short:"i" sep:"none" help:"Network interface to listen on. Repeatable." placeholder:"IFACE"`
+	Dnstap      []string `sep:"none" help:"Socket to listen on for dnstap: a path with a /, of a Unix socket, or HOST:PORT. Repeatable." placeholder:"ADDR"`
 	Ports       []uint16 `default:"53" help:"Ports of DNS over UDP and TCP, a list (default: ${default})." placeholder:"PORT"`
 	Filter      string   `help:"Take only packets that this expression of tcpdump's selects, or the program that tcpdump -ddd makes of one." placeholder:"EXPR"`
 	Promiscuous bool     `help:"Take packets for other hosts too, as a mirror port sends them."`
@@ -76,12 +77,24 @@ func (s *serverFlag) prefixes() (list []netip.Prefix) {
 // A source is opened packets, with what the engine has to know of them.
 type source struct {
 	capture.Source
-	live     interface{ Stats() capture.LiveStats } // of interfaces, or nil
-	filtered *filter.Source                         // or nil
+	live     liveSource     // or nil
+	filtered *filter.Source // or nil
 	grace    time.Duration
 	ports    []uint16
 	drops    uint64 // told to Fievel
 }
+
+// A liveSource drops what is not read in time.
+type liveSource interface {
+	capture.Source
+	Stats() capture.LiveStats
+}
+
+// tapLateness is the lateness of windows of time over live dnstap where the
+// configuration has none: name servers, each thread for itself, send messages up
+// to a second after the fact, and some time goes into the network and a busy
+// machine.
+const tapLateness = 3 * time.Second
 
 // pipeGrace is how long a pipe is still read after Ctrl-C: its writer got the
 // same and flushes what it has. The kernel's ring is emptied likewise.
@@ -90,17 +103,29 @@ const pipeGrace = time.Second
 // names are the captures of -r.
 func (s *sourceFlags) names() []string { return append(s.Read[:len(s.Read):len(s.Read)], s.More...) }
 
+// live reports whether the flags name a source that is not a capture.
+func (s *sourceFlags) live() bool { return len(s.Interface) > 0 || len(s.Dnstap) > 0 }
+
 // maxRings bounds the rings of an interface. They divide its memory among them,
 // and one goroutine parses what they give together: more would only be smaller.
 const maxRings = 4
 
-// open opens what -r and -i name; without any that is standard input. Workers
-// is how many will share the flows, 0 one for each core.
+// open opens what -r, -i and --dnstap name; without any that is standard input.
+// Workers is how many will share the flows.
 func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (*source, error) {
 	names := s.names()
 	selected, err := s.filter()
 	if err != nil {
 		return nil, err
+	}
+	if len(s.Dnstap) > 0 {
+		if len(names) > 0 || len(s.Interface) > 0 {
+			return nil, usagef("--dnstap with -i or -r: messages come from dnstap, interfaces or captures, choose one")
+		}
+		if selected != nil {
+			return nil, usagef("--filter with --dnstap: it selects packets, and dnstap has none")
+		}
+		return s.openDnstap(ctx, log)
 	}
 	if len(s.Interface) > 0 {
 		if len(names) > 0 {
@@ -108,7 +133,7 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 		}
 		cfg := capture.DefaultLive(s.Interface...)
 		cfg.Promiscuous = s.Promiscuous
-		cfg.Rings = min(cmp.Or(workers, maxRings), runtime.GOMAXPROCS(0), maxRings)
+		cfg.Rings = min(workers, runtime.GOMAXPROCS(0), maxRings)
 		if selected != nil {
 			cfg.Filter = selected
 		}
@@ -166,6 +191,28 @@ func (s *source) apply(f *filter.Filter) {
 	}
 }
 
+// openDnstap listens for senders of dnstap.
+func (s *sourceFlags) openDnstap(ctx context.Context, log *slog.Logger) (*source, error) {
+	live, err := capture.ListenDnstap(s.Dnstap, log)
+	if errors.Is(err, capture.ErrDnstapAddress) {
+		return nil, usageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { live.Close() })
+	log.Info("listening", "dnstap", live.Addresses())
+	return &source{Source: live, live: live, grace: pipeGrace, ports: s.Ports}, nil
+}
+
+// windows gives the windows of a configuration the lateness that the source
+// needs, unless it says one.
+func (s *sourceFlags) windows(cfg *config) {
+	if w := &cfg.Window; len(s.Dnstap) > 0 && w.Lateness == "" && w.Messages == nil {
+		w.Lateness = tapLateness.String()
+	}
+}
+
 // engine configures Speedy for the source.
 func (s *source) engine() speedy.Config {
 	cfg := speedy.DefaultConfig()
@@ -203,7 +250,7 @@ func (s *source) dropped() uint64 {
 	return s.live.Stats().Dropped
 }
 
-// tellDrops tells f what the kernel has dropped since it was told last.
+// tellDrops tells f what has been dropped since it was told last.
 func (s *source) tellDrops(f *fievel.Fievel) {
 	if n := s.dropped(); n > s.drops {
 		f.LostAnywhere(n - s.drops)
@@ -211,7 +258,7 @@ func (s *source) tellDrops(f *fievel.Fievel) {
 	}
 }
 
-// logStats tells what became of the packets. Those that the kernel dropped were
+// logStats tells what became of the packets. Those that were dropped were
 // never received by Speedy.
 func (s *source) logStats(log *slog.Logger, st speedy.Stats) {
 	dropped := s.dropped()

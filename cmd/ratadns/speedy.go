@@ -22,6 +22,8 @@ follows at once, in the order of the capture.
 Examples:
     ratadns speedy -i eth0 | ratadns fievel --config rata.yml
     tcpdump -i eth0 -U -w - port 53 | ratadns speedy | ratadns fievel --config rata.yml
+    ratadns speedy --dnstap /run/ratadns/dnstap.sock | ratadns fievel --config rata.yml
+    ratadns speedy -r today.fstrm | ratadns fievel --config rata.yml
     ratadns speedy -r today.pcap.zst --fields seed --anonymize none`
 }
 

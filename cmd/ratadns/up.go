@@ -30,14 +30,15 @@ type upCmd struct {
 }
 
 func (upCmd) Help() string {
-	return `Packets to dashboard in one process, with nothing else installed. Without -r
-and -i it plays the sample capture, as three servers, its times moved to now,
-round and round.
+	return `Packets to dashboard in one process, with nothing else installed. Without -r,
+-i and --dnstap it plays the sample capture, as three servers, its times moved
+to now, round and round.
 
 Examples:
     ratadns up
     ratadns up -r attack.pcap.zst --speed 10
-    ratadns up -i eth0`
+    ratadns up -i eth0
+    ratadns up --dnstap localhost:6000`
 }
 
 // defaultListen is where the dashboard is unless told.
@@ -62,6 +63,7 @@ func (c *upCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	c.windows(cfg)
 	fc, err := cfg.fievel()
 	if err != nil {
 		return err
@@ -135,7 +137,7 @@ func (c *upCmd) settings() (cfg *config, jc jerry.Config, speed float64, err err
 }
 
 // isSample reports whether no source was named.
-func (c *upCmd) isSample() bool { return len(c.names()) == 0 && len(c.Interface) == 0 }
+func (c *upCmd) isSample() bool { return len(c.names()) == 0 && !c.live() }
 
 // source is what the flags name, a capture at its pace, or the sample for ever.
 func (c *upCmd) source(e *env, workers int, speed float64) (*source, error) {
