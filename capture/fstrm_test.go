@@ -246,3 +246,17 @@ func all(t *testing.T, src Source) []Packet {
 	}
 	return ps
 }
+
+func TestFstrmAllocs(t *testing.T) {
+	stream := fstrmOf(t, taps(t, second, 1000))
+	stream = stream[12+8+len(dnstapContent) : len(stream)-controlLen]
+	f, b := &fstrm{started: true}, new(Batch)
+	if n := testing.AllocsPerRun(10, func() {
+		b.Packets = b.Packets[:0]
+		if used, err := f.parse(stream, b); used != len(stream) || err != nil || len(b.Packets) != 1000 {
+			t.Fatal(used, len(b.Packets), err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for 1000 frames", n)
+	}
+}
