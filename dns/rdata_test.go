@@ -336,7 +336,14 @@ func FuzzRdata(f *testing.F) {
 		if len(rdata)%16 != 3 { // counting stops the world: one input in sixteen
 			write()
 		} else if n := testing.AllocsPerRun(1, write); n != 0 {
-			t.Errorf("%v allocations", n)
+			// The fuzzer's own goroutines are counted now and then; what we
+			// allocate is there every time.
+			for range 10 {
+				n = min(n, testing.AllocsPerRun(1, write))
+			}
+			if n != 0 {
+				t.Errorf("%v allocations", n)
+			}
 		}
 		text := string(dst)
 		for _, c := range dst {
