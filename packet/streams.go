@@ -22,9 +22,10 @@ type Config struct {
 	IdleNS     int64 // a direction silent for so long, in capture time, is given up
 }
 
-// DefaultConfig holds flows in at most some 100 MiB, and usually a hundredth.
+// DefaultConfig holds flows in at most some 75 MiB, and usually a hundredth: 400
+// octets for each flow, and what is not complete.
 func DefaultConfig() Config {
-	return Config{MaxFlows: 100_000, MaxWaiting: 64 << 10, MaxHeld: 64 << 20, IdleNS: 60e9}
+	return Config{MaxFlows: 100_000, MaxWaiting: 64 << 10, MaxHeld: 32 << 20, IdleNS: 60e9}
 }
 
 // Share is what each of n workers may hold, so that together they hold no more.
@@ -99,6 +100,10 @@ type piece struct {
 
 // cost is what a piece takes, its bookkeeping included.
 func (p *piece) cost() int { return len(p.data) + 64 }
+
+// longMessage is handed on in the memory it was put together in: a batch of
+// packets may complete very many, of which the arena would keep as many octets.
+const longMessage = 1024
 
 // minMessage is the shortest DNS message: its header.
 const minMessage = 12
@@ -379,8 +384,13 @@ func (t *Streams) complete(s *Segment, st *stream) {
 	if len(st.buf) < 2 || st.wanted() > 0 {
 		return
 	}
-	t.framed(s, t.keep(st.buf[2:]), len(st.buf)-2+st.gone)
-	st.buf, st.gone = st.buf[:0], 0
+	data, size := st.buf[2:], len(st.buf)-2+st.gone
+	if st.gone = 0; len(data) <= longMessage {
+		data, st.buf = t.keep(data), st.buf[:0]
+	} else {
+		st.buf = nil // it goes with the message
+	}
+	t.framed(s, data, size)
 }
 
 // framed takes what stood behind a length; shorter than a header is not DNS.

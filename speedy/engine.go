@@ -25,6 +25,12 @@ type Handler interface {
 	Lost(source, dest netip.Addr, place uint64)
 }
 
+// A Pauser is a Handler that does not take more than it can hold: where it is
+// full, its worker waits for flushes, as many as it takes, before it goes on.
+type Pauser interface {
+	Full() bool
+}
+
 // Config says what the engine reads and how.
 type Config struct {
 	Ports   []uint16
@@ -62,6 +68,8 @@ type Engine struct {
 
 type worker struct {
 	streams *packet.Streams
+	pauser  Pauser           // or nil
+	todo    []packet.Segment // of the load
 }
 
 // NewEngine returns an engine with a worker for each handler.
@@ -70,6 +78,7 @@ func NewEngine(cfg Config, handlers ...Handler) *Engine {
 	for _, h := range handlers {
 		w := &worker{streams: packet.NewStreams(cfg.Streams.Share(len(handlers)), h.Payload)}
 		w.streams.Lost = h.Lost
+		w.pauser, _ = h.(Pauser)
 		e.workers = append(e.workers, w)
 	}
 	return e
@@ -79,6 +88,7 @@ func NewEngine(cfg Config, handlers ...Handler) *Engine {
 type load struct {
 	batch    capture.Batch
 	segment  packet.Segment     // the one being parsed
+	next     int                // of batch, for the only worker
 	segments [][]packet.Segment // by worker
 	parsed   packet.Stats       // up to this load
 }
@@ -116,9 +126,15 @@ func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error
 	}()
 	go e.divide(ctx, filled, divided, done)
 	for l := range e.ticking(divided) {
-		e.work(l)
-		if err := flush(); err != nil {
-			return err
+		l.next = 0
+		for i, w := range e.workers {
+			w.todo = l.segments[i]
+		}
+		for full := true; full; {
+			full = e.work(l)
+			if err := flush(); err != nil {
+				return err
+			}
 		}
 		for _, w := range e.workers {
 			w.streams.Release()
@@ -212,10 +228,11 @@ func (e *Engine) divide(ctx context.Context, filled <-chan *load, divided chan<-
 // alone parses packets and lets the only worker take them at once, without
 // dividing.
 func (e *Engine) alone(l *load) {
-	streams := e.workers[0].streams
-	s := &l.segment
-	for i := range l.batch.Packets {
-		door := e.parser.Parse(&l.batch.Packets[i], s)
+	w, s := e.workers[0], &l.segment
+	streams := w.streams
+	for l.next < len(l.batch.Packets) && !w.full() {
+		door := e.parser.Parse(&l.batch.Packets[l.next], s)
+		l.next++
 		if e.parser.Pending() {
 			if sweep, ok := e.parser.TakeSweep(); ok {
 				streams.Add(&sweep)
@@ -281,25 +298,38 @@ func endHash(a netip.Addr, port uint16) uint64 {
 	return (h ^ uint64(port)<<17) * 0x9e3779b97f4a7c15
 }
 
-// work lets each worker take its segments.
-func (e *Engine) work(l *load) {
+// work lets each worker take its segments. It reports whether a worker is full.
+func (e *Engine) work(l *load) (full bool) {
 	if len(e.workers) == 1 {
 		e.alone(l)
-		return
+		return e.workers[0].full()
 	}
 	var wg sync.WaitGroup
-	for i, w := range e.workers[1:] {
-		wg.Go(func() { w.add(l.segments[i+1]) })
+	for _, w := range e.workers[1:] {
+		if len(w.todo) > 0 {
+			wg.Go(w.work)
+		}
 	}
-	e.workers[0].add(l.segments[0])
+	e.workers[0].work()
 	wg.Wait()
 	e.parsed = l.parsed
+	for _, w := range e.workers {
+		full = full || w.full()
+	}
+	return full
 }
 
-func (w *worker) add(segments []packet.Segment) {
-	for i := range segments {
-		w.streams.Add(&segments[i])
+func (w *worker) full() bool { return w.pauser != nil && w.pauser.Full() }
+
+func (w *worker) work() {
+	for i := range w.todo {
+		if w.full() {
+			w.todo = w.todo[i:]
+			return
+		}
+		w.streams.Add(&w.todo[i])
 	}
+	w.todo = nil
 }
 
 // Stats adds up the counters. It is for the end of Run, or for flush.

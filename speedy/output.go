@@ -16,26 +16,12 @@ func Write(ctx context.Context, src capture.Source, w io.Writer, cfg Config, n i
 	handlers := make([]Handler, n)
 	records := fields&(FieldAnswers|FieldAuthorities|FieldAdditionals) != 0
 	for i := range out {
-		out[i] = &output{dec: NewDecoder(NewSides(cfg.Ports, nil), records), enc: NewEncoder(fields, anon.Clone()), mark: n > 1}
+		out[i] = &output{dec: NewDecoder(NewSides(cfg.Ports, nil), records), enc: NewEncoder(fields, anon.Clone()), mark: n > 1, limit: maxOutput / n}
 		handlers[i] = out[i]
 	}
 	e := NewEngine(cfg, handlers...)
-	var merged []byte
-	err := e.Run(ctx, src, func() error {
-		merged = merge(merged[:0], out)
-		buf := merged
-		if n == 1 {
-			buf = out[0].buf
-		}
-		if len(buf) == 0 {
-			return nil
-		}
-		_, err := w.Write(buf)
-		for _, o := range out {
-			o.buf, o.marks, o.next = o.buf[:0], o.marks[:0], 0
-		}
-		return err
-	})
+	m := merger{w: w, out: out}
+	err := e.Run(ctx, src, m.flush)
 	stats := e.Stats()
 	for _, o := range out {
 		stats.Malformed += o.dec.Malformed
@@ -49,9 +35,18 @@ type output struct {
 	enc   *Encoder
 	buf   []byte
 	mark  bool
+	limit int // octets of buf
 	marks []mark
 	next  int // the mark that merge has come to
 }
+
+// maxOutput bounds the JSON of all workers that waits to be written. A batch
+// of packets has some 300 kB, but packets that complete many long messages,
+// whose questions are pointers to one long name, would have gigabytes.
+const maxOutput = 8 << 20
+
+// Full implements [Pauser].
+func (o *output) Full() bool { return len(o.buf) >= o.limit }
 
 // A mark says where the message of that place ends in buf.
 type mark struct {
@@ -70,26 +65,76 @@ func (o *output) Payload(p *packet.Payload) {
 // Lost implements [Handler]: the counters tell.
 func (o *output) Lost(source, dest netip.Addr, place uint64) {}
 
-// merge appends the messages of all outputs by place.
-func merge(dst []byte, out []*output) []byte {
-	if len(out) == 1 {
-		return dst
+// A merger writes the messages of all outputs by place.
+type merger struct {
+	w   io.Writer
+	out []*output
+	buf []byte
+}
+
+// flush writes what is there. Behind the last message of an output that is full
+// more may come, so that messages of the others behind that place wait.
+func (m *merger) flush() error {
+	if len(m.out) == 1 {
+		o := m.out[0]
+		m.buf, o.buf = o.buf, o.buf[:0]
+		return m.write()
+	}
+	m.buf = m.buf[:0]
+	until := uint64(1<<64 - 1)
+	for _, o := range m.out {
+		if o.Full() {
+			until = min(until, o.marks[len(o.marks)-1].place)
+		}
 	}
 	for {
 		var best *output
-		for _, o := range out {
+		for _, o := range m.out {
 			if o.next < len(o.marks) && (best == nil || o.marks[o.next].place < best.marks[best.next].place) {
 				best = o
 			}
 		}
-		if best == nil {
-			return dst
+		if best == nil || best.marks[best.next].place > until {
+			break
 		}
-		start := 0
-		if best.next > 0 {
-			start = best.marks[best.next-1].end
-		}
-		dst = append(dst, best.buf[start:best.marks[best.next].end]...)
+		m.buf = append(m.buf, best.buf[best.start():best.marks[best.next].end]...)
 		best.next++
+		if len(m.buf) >= maxOutput {
+			if err := m.write(); err != nil {
+				return err
+			}
+		}
 	}
+	for _, o := range m.out {
+		o.drop()
+	}
+	return m.write()
+}
+
+func (m *merger) write() error {
+	if len(m.buf) == 0 {
+		return nil
+	}
+	_, err := m.w.Write(m.buf)
+	m.buf = m.buf[:0]
+	return err
+}
+
+// start is where the next message begins in buf.
+func (o *output) start() int {
+	if o.next == 0 {
+		return 0
+	}
+	return o.marks[o.next-1].end
+}
+
+// drop forgets what has been written.
+func (o *output) drop() {
+	start := o.start()
+	o.buf = o.buf[:copy(o.buf, o.buf[start:])]
+	o.marks = o.marks[:copy(o.marks, o.marks[o.next:])]
+	for i := range o.marks {
+		o.marks[i].end -= start
+	}
+	o.next = 0
 }

@@ -107,6 +107,53 @@ func ledger(t testing.TB, s Stats) {
 	}
 }
 
+// A batch with messages that become megabytes each, their questions being
+// pointers to one long name, is written in parts: the octets are the same for any
+// number of workers, and never very many wait.
+func TestWriteMuch(t *testing.T) {
+	long := name(strings.Repeat(strings.Repeat(`\000`, 63)+".", 3))
+	questions := [][]byte{question(long, 1, 1)}
+	for range 2000 {
+		questions = append(questions, question(pointer(12), 1, 1))
+	}
+	bomb := wire(1, 0x0100, [4]uint16{uint16(len(questions))}, questions...)
+	r := rand.New(rand.NewPCG(5, 6))
+	var packets []capture.Packet
+	for i := range 200 {
+		b := bomb
+		if i%8 > 0 {
+			b = wire(uint16(i), 0x0100, [4]uint16{1}, question(name("www.example.org."), 1, 1))
+		}
+		b = ipPacket(netip.AddrFrom4([4]byte{192, 0, 2, byte(r.Uint32())}), server, uint16(1024+i), 53, false, 0, 0, b)
+		packets = append(packets, capture.Packet{Time: moment + int64(i), Data: b, Wire: len(b), Link: capture.LinkRaw})
+	}
+	var want []byte
+	for _, workers := range []int{1, 2, 3, 8} {
+		var out bytes.Buffer
+		most := 0
+		w := writerFunc(func(b []byte) (int, error) {
+			most = max(most, len(b))
+			return out.Write(b)
+		})
+		s, err := Write(t.Context(), &slice{packets: packets, size: 1000}, w, DefaultConfig(), workers, FieldsDefault, anonymizer(t, None, Key{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ledger(t, s)
+		if s.Streams.Messages != 200 || out.Len() < 40<<20 {
+			t.Errorf("%d workers: %d messages, %d octets", workers, s.Streams.Messages, out.Len())
+		}
+		if most > maxOutput+MaxObject {
+			t.Errorf("%d workers: %d octets were written at once", workers, most)
+		}
+		if workers == 1 {
+			want = out.Bytes()
+		} else if !bytes.Equal(out.Bytes(), want) {
+			t.Errorf("%d workers: %d octets, otherwise %d", workers, out.Len(), len(want))
+		}
+	}
+}
+
 // The output is the same octets for any number of workers and any size of
 // batches.
 func TestWriteWorkers(t *testing.T) {
