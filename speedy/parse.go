@@ -25,15 +25,22 @@ const maxNesting = 64
 // object parses the object at the beginning of b. When b is no object, used is
 // how far it was read; len(b) means that more could make it one.
 func (p *parser) object(b []byte, m *Message) (used int, ok bool) {
+	p.reset(b, m)
+	if ok = p.written(m); !ok {
+		p.reset(b, m)
+		ok = p.members(func(name []byte) bool { return p.member(name, m) })
+	}
+	m.Wire = p.wire
+	return p.i, ok
+}
+
+func (p *parser) reset(b []byte, m *Message) {
 	p.b, p.i = b, 0
 	p.wire = p.wire[:0]
 	m.Message = dns.Message{Questions: m.Questions[:0]}
 	m.Time, m.Source, m.Dest = 0, netip.Addr{}, netip.Addr{}
 	m.SourcePort, m.DestPort, m.Size = 0, 0, 0
 	m.Transport, m.Has = packet.UnknownTransport, 0
-	ok = p.members(func(name []byte) bool { return p.member(name, m) })
-	m.Wire = p.wire
-	return p.i, ok
 }
 
 // member reads the value of one member of a message.
