@@ -36,7 +36,7 @@ unit:
 
 # Where goroutines meet.
 race:
-	CGO_ENABLED=1 go test -race -short -timeout 15m ./capture ./speedy ./bus ./jerry ./archive
+	CGO_ENABLED=1 go test -race -short -timeout 15m ./capture ./speedy ./fievel ./bus ./jerry ./archive
 
 # The committed page is what its source makes.
 page:

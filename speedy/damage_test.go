@@ -45,6 +45,9 @@ func TestDamage(t *testing.T) {
 		"root":   func(t *testing.T) []capture.Packet { return packetsOf(t, openPcap(t, rootCapture(t))) },
 	}
 	for name, read := range captures {
+		if testing.Short() && name != "cases" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			packets := read(t)

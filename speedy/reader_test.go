@@ -256,6 +256,9 @@ func TestReaderError(t *testing.T) {
 
 // Objects up to 4 MiB are read, longer ones are bad, whatever their length says.
 func TestReaderLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long where races are looked for, and has none")
+	}
 	object := func(n int) string {
 		return `{"id":"7","x":"` + strings.Repeat("x", n-17) + `"}`
 	}
@@ -285,6 +288,9 @@ func (z zeros) Read(b []byte) (int, error) {
 
 // Endless input of no message takes no more memory than the longest message.
 func TestReaderMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long where races are looked for, and has none")
+	}
 	for _, c := range []string{"0", "1", "x", "{", " ", "\n"} {
 		for _, before := range []string{"", "4194304{", `100{"x":"`} {
 			var from, to runtime.MemStats

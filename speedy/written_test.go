@@ -57,6 +57,9 @@ func FuzzWritten(f *testing.F) {
 
 // TestWritten: what Speedy writes of usual messages is read in the quick way.
 func TestWritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long where races are looked for, and has none")
+	}
 	quick, all := 0, 0
 	e := NewEncoder(FieldsDefault, anonymizer(t, Hash, Key{1}))
 	each(t, sampleCapture(t), func(m *Message) {
