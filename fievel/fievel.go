@@ -59,8 +59,9 @@ type Fievel struct {
 func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 	f := &Fievel{cfg: cfg, reducers: reducers, byAddr: make(map[netip.Addr]*server)}
 	for i := range max(cfg.Workers, 1) {
+		own := anon.Clone()
 		f.parts = append(f.parts, &part{
-			f: f, index: i, dec: speedy.NewDecoder(cfg.Sides, false), event: reduce.NewEvent(anon.Clone()),
+			f: f, index: i, dec: speedy.NewDecoder(cfg.Sides, false), anon: own, event: reduce.NewEvent(own),
 		})
 	}
 	f.clock.far = int64(maxJump)

@@ -42,8 +42,8 @@ func (f *Fievel) newServer(name string) *server {
 	for _, r := range f.reducers {
 		uses = append(uses, reduce.Use{Entry: r.Entry, Params: r.Params})
 	}
-	for range f.parts {
-		s.groups = append(s.groups, reduce.NewGroup(uses, len(f.parts)))
+	for i := range f.parts {
+		s.groups = append(s.groups, reduce.NewGroup(uses, len(f.parts), reduce.Style{Anonymizer: f.parts[i].anon}))
 	}
 	return s
 }

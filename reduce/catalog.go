@@ -6,31 +6,57 @@ var Catalog = []Entry{
 	{Name: "AnswersPerSecond", Doc: "responses per second", Of: Responses, New: rates("aps")},
 	{Name: "PacketsPerSecond", Doc: "messages per second", Of: Messages, New: rates("pps")},
 	{Name: "PacketsQueriesAndAnswersPerSecond", Doc: "messages, queries and responses per second", Of: Messages, New: rates("pps", "qps", "aps")},
-	{Name: "QueriesNameCounter", Doc: "queries by QNAME", Of: Queries, Takes: table, New: nameTable},
-	{Name: "AnswersNameCounter", Doc: "responses by QNAME", Of: Responses, Takes: table, New: nameTable},
-	{Name: "NameCounter", Doc: "messages by QNAME", Of: Messages, Takes: table, New: nameTable},
-	{Name: "TopN", Doc: "the n QNAMEs of most messages", Of: Messages, Takes: top, New: nameTop},
-	{Name: "TopNPP", Doc: "another name for TopN", Of: Messages, Takes: top, New: nameTop},
-	{Name: "TopNQ", Doc: "the n QNAMEs of most queries", Of: Queries, Takes: top, New: nameTop},
-	{Name: "QueriesWithUnderscoredName", Doc: "queries for names with an underscore where host and zone names have none, with who sent them", Of: Queries, Takes: underscored, New: newUnderscoredNames},
-	{Name: "PacketHasUnderscore", Doc: "the same by client", Of: Queries, Takes: underscored, New: newUnderscoredClients},
-	{Name: "PacketSummary", Doc: "names asked, by client, then by QTYPE", Of: Queries, Takes: lists, New: newSummary},
-	{Name: "QueriesSummary", Doc: "PacketSummary as a list, the busiest client first", Of: Queries, Takes: lists, New: newSummaryList},
-	{Name: "AlonePackets", Doc: "queries without a response and responses without a query", Of: Messages | Overdue, Takes: samples, New: newAlone},
-	{Name: "OnlyQueries", Doc: "the queries themselves", Of: Queries, Takes: samples, New: newIdentity},
-	{Name: "OnlyAnswers", Doc: "the responses themselves", Of: Responses, Takes: samples, New: newIdentity},
-	{Name: "Identity", Doc: "the messages themselves", Of: Messages, Takes: samples, New: newIdentity},
+	{Name: "QueriesNameCounter", Doc: "queries by QNAME", Of: Queries, Takes: takesTable, New: nameTable},
+	{Name: "AnswersNameCounter", Doc: "responses by QNAME", Of: Responses, Takes: takesTable, New: nameTable},
+	{Name: "NameCounter", Doc: "messages by QNAME", Of: Messages, Takes: takesTable, New: nameTable},
+	{Name: "TopN", Doc: "the n QNAMEs of most messages", Of: Messages, Takes: takesTop, New: nameTop},
+	{Name: "TopNPP", Doc: "another name for TopN", Of: Messages, Takes: takesTop, New: nameTop},
+	{Name: "TopNQ", Doc: "the n QNAMEs of most queries", Of: Queries, Takes: takesTop, New: nameTop},
+	{Name: "QueriesWithUnderscoredName", Doc: "queries for names with an underscore where host and zone names have none, with who sent them", Of: Queries, Takes: takesUnderscored, New: newUnderscoredNames},
+	{Name: "PacketHasUnderscore", Doc: "the same by client", Of: Queries, Takes: takesUnderscored, New: newUnderscoredClients},
+	{Name: "PacketSummary", Doc: "names asked, by client, then by QTYPE", Of: Queries, Takes: takesLists, New: newSummary},
+	{Name: "QueriesSummary", Doc: "PacketSummary as a list, the busiest client first", Of: Queries, Takes: takesLists, New: newSummaryList},
+	{Name: "AlonePackets", Doc: "queries without a response and responses without a query", Of: Messages | Overdue, Takes: takesSamples, New: newAlone},
+	{Name: "OnlyQueries", Doc: "the queries themselves", Of: Queries, Takes: takesSamples, New: newIdentity},
+	{Name: "OnlyAnswers", Doc: "the responses themselves", Of: Responses, Takes: takesSamples, New: newIdentity},
+	{Name: "Identity", Doc: "the messages themselves", Of: Messages, Takes: takesSamples, New: newIdentity},
 	{Name: "Null", Doc: "nothing: a heartbeat", Of: Messages, New: newNull},
-	{Name: "MalformedMessages", Doc: "the messages that could not be read to their end", Of: Messages, Where: (*Event).malformed, Takes: samples, New: newIdentity},
+
+	{Name: "Qtype", Doc: "queries by QTYPE", Of: Queries, By: dims("qtype")},
+	{Name: "Rcode", Doc: "responses by RCODE", Of: Responses, By: dims("rcode")},
+	{Name: "Opcode", Doc: "queries by OPCODE", Of: Queries, By: dims("opcode")},
+	{Name: "RcodeVSReplylen", Doc: "lengths of responses by RCODE", Of: Responses, By: dims("rcode", "size")},
+	{Name: "ClientAddrVSRcode", Doc: "clients by RCODE", Of: Responses, By: dims("rcode", "client"), Top: 50},
+	{Name: "QtypeVSQnamelen", Doc: "lengths of QNAMEs by QTYPE", Of: Queries, By: dims("qtype", "qname_length")},
+	{Name: "DoBit", Doc: "queries with the DO bit", Of: Queries, By: dims("do")},
+	{Name: "RdBit", Doc: "queries with the RD bit", Of: Queries, By: dims("rd")},
+	{Name: "TcBit", Doc: "responses with the TC bit", Of: Responses, By: dims("tc")},
+	{Name: "EdnsVersion", Doc: "queries by version of EDNS", Of: Queries, By: dims("edns_version")},
+	{Name: "TransportVSQtype", Doc: "queries by transport and QTYPE", Of: Queries, By: dims("transport", "qtype")},
+	{Name: "DnsIpVersionVSQtype", Doc: "queries by IP version and QTYPE", Of: Queries, By: dims("ip_version", "qtype")},
+	{Name: "TrafficSizesQueries", Doc: "lengths of queries by transport", Of: Queries, By: dims("transport", "size")},
+	{Name: "TrafficSizesResponses", Doc: "lengths of responses by transport", Of: Responses, By: dims("transport", "size")},
+	{Name: "TrafficVolumeQueries", Doc: "queries by transport and IP version", Of: Queries, By: dims("transport", "ip_version")},
+	{Name: "TrafficVolumeResponses", Doc: "responses by transport and IP version", Of: Responses, By: dims("transport", "ip_version")},
+	{Name: "LabelCount", Doc: "messages by number of labels", Of: Messages, By: dims("labels")},
+	{Name: "Encryption", Doc: "queries by transport", Of: Queries, By: dims("transport")},
+	{Name: "TopClients", Doc: "the clients that send most queries", Of: Queries, By: dims("client"), Top: 10, AsTop: true},
+	{Name: "TopServers", Doc: "the servers that get most queries", Of: Queries, By: dims("server"), Top: 10, AsTop: true},
+	{Name: "TopBytes", Doc: "the QNAMEs whose responses have most octets", Of: Responses, By: dims("qname"), Measure: Sum, OfField: "size", Top: 10, AsTop: true},
+
+	{Name: "MalformedMessages", Doc: "the messages that could not be read to their end", Of: Messages, Where: (*Event).malformed, Takes: takesSamples, New: newIdentity},
 }
 
 // Parameters that kinds of reducers take.
 var (
-	table       = []string{"top", "ties", "max_keys"}
-	top         = []string{"n", "top", "ties", "max_keys"}
-	underscored = []string{"types", "samples", "max_keys"}
-	lists       = []string{"samples", "max_keys"}
-	samples     = []string{"samples"}
+	takesTable       = []string{"top", "ties", "max_keys"}
+	takesTop         = []string{"n", "top", "ties", "max_keys"}
+	takesUnderscored = []string{"types", "samples", "max_keys"}
+	takesLists       = []string{"samples", "max_keys"}
+	takesSamples     = []string{"samples"}
 )
 
 func (e *Event) malformed() bool { return e.Malformed != 0 }
+
+// dims names dimensions.
+func dims(names ...string) []string { return names }

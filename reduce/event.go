@@ -27,6 +27,11 @@ type Event struct {
 	lower cached // QNAME with A-Z folded
 	json  cached // the message as Speedy writes it
 	addrs [2]cached
+	// Fields of this event, and the interner of the window that it is added to.
+	values  []value
+	ordinal uint32
+	names   *interner
+	raw     []byte
 }
 
 // cached is something made on demand.
@@ -46,6 +51,10 @@ func (e *Event) Set(m *speedy.Message) {
 	e.Match, e.LatencyNS, e.Retransmissions, e.Query, e.Bare = Unmatched, 0, 0, nil, false
 	e.asked.made, e.lower.made, e.json.made = false, false, false
 	e.addrs[0].made, e.addrs[1].made = false, false
+	if e.ordinal++; e.ordinal == 0 { // of which old values could seem to be
+		clear(e.values)
+		e.ordinal = 1
+	}
 }
 
 // Question is the first question, or nil when there is none.

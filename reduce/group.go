@@ -15,13 +15,16 @@ type Use struct {
 // the transactions, which outlive a window.
 type Group struct {
 	uses    []Use
+	style   Style
+	dims    []dim    // fields that reducers use, each once
 	tracker *tracker // nil when no reducer asks for transactions
 	bare    speedy.Message
 }
 
-// NewGroup returns the group of one of that many workers.
-func NewGroup(uses []Use, workers int) *Group {
-	g := new(Group)
+// NewGroup returns the group of one of that many workers. style says how reports
+// write keys.
+func NewGroup(uses []Use, workers int, style Style) *Group {
+	g := &Group{style: style}
 	for _, u := range uses {
 		u.Workers = workers
 		g.uses = append(g.uses, u)
@@ -32,19 +35,37 @@ func NewGroup(uses []Use, workers int) *Group {
 	return g
 }
 
+// dim is the field of that name, which exists.
+func (g *Group) dim(name string) dim {
+	for _, d := range g.dims {
+		if d.Name == name {
+			return d
+		}
+	}
+	d := dim{FindField(name), len(g.dims)}
+	g.dims = append(g.dims, d)
+	return d
+}
+
 // A Window is what one worker has of one window of one server.
 type Window struct {
 	Messages, Malformed uint64
 	group               *Group
 	reducers            []Reducer
+	names               *interner
 	untracked           uint64 // queries for which there was no room
 }
 
 // NewWindow returns an empty window.
 func (g *Group) NewWindow() *Window {
-	w := &Window{group: g}
+	w := &Window{group: g, names: newInterner()}
 	for i := range g.uses {
-		w.reducers = append(w.reducers, g.uses[i].Entry.New(g.uses[i].Params))
+		u := &g.uses[i]
+		if u.Entry.New != nil {
+			w.reducers = append(w.reducers, u.Entry.New(u.Params))
+		} else {
+			w.reducers = append(w.reducers, g.newDeclared(u, w.names))
+		}
 	}
 	return w
 }
@@ -62,6 +83,11 @@ func (w *Window) Add(e *Event) {
 }
 
 func (w *Window) reduce(e *Event) {
+	e.names = w.names
+	w.names.sweep()
+	if len(e.values) < len(w.group.dims) {
+		e.values = make([]value, len(w.group.dims))
+	}
 	is := e.scope()
 	for i, r := range w.reducers {
 		entry := w.group.uses[i].Entry
@@ -126,4 +152,5 @@ func (w *Window) Reset() {
 	for _, r := range w.reducers {
 		r.Reset()
 	}
+	w.names.reset()
 }

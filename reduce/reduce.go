@@ -104,6 +104,14 @@ type Entry struct {
 	// the configuration.
 	Takes []string
 	New   func(Params) Reducer
+	// Without New, the reducer is declared: what it measures of which field, by
+	// which dimensions; how many keys it shows, of two or three dimensions of
+	// each key before the last; and whether as pairs.
+	Measure Measure
+	OfField string
+	By      []string
+	Top     int
+	AsTop   bool
 }
 
 // Find returns the entry of that name.

@@ -466,6 +466,7 @@ func TestReset(t *testing.T) {
 // emptyData is what a reducer that saw nothing reports, by shape or by name.
 var emptyData = map[report.Shape]string{
 	report.TableOf: `{}`, report.Top: `[]`, report.Count: `null`, report.ListOf: `[]`,
+	"DoBit": `{"clr":0,"set":0}`, "RdBit": `{"clr":0,"set":0}`, "TcBit": `{"clr":0,"set":0}`,
 	"QueriesPerSecond": `{"qps":0}`, "AnswersPerSecond": `{"aps":0}`, "PacketsPerSecond": `{"pps":0}`,
 	"PacketsQueriesAndAnswersPerSecond": `{"pps":0,"qps":0,"aps":0}`,
 	"QueriesWithUnderscoredName":        `{}`, "PacketHasUnderscore": `{}`, "PacketSummary": `{}`,
@@ -483,7 +484,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s is listed twice", e.Name)
 		}
 		seen[strings.ToLower(e.Name)] = true
-		if got, err := Find(e.Name); err != nil || got.Name != e.Name || e.Doc == "" || e.New == nil {
+		if got, err := Find(e.Name); err != nil || got.Name != e.Name || e.Doc == "" || (e.New == nil) == (e.By == nil) {
 			t.Errorf("%s: %+v, %v", e.Name, got, err)
 		}
 	}

@@ -1,0 +1,301 @@
+package reduce
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A Measure is what a declared reducer tells of each key.
+type Measure uint8
+
+// The measures. Those of a number take a field.
+const (
+	Count Measure = iota
+	Rate          // count per second
+	Sum
+	Min
+	Max
+)
+
+// Measures are their words.
+var Measures = [...]string{"count", "rate", "sum", "min", "max"}
+
+func (m Measure) String() string { return Measures[m] }
+
+// OfField reports whether the measure is of a number.
+func (m Measure) OfField() bool { return m >= Sum }
+
+// added reports whether what is measured adds up, so that a sketch can stand in
+// for the exact table.
+func (m Measure) added() bool { return m <= Sum }
+
+// A dim is a field with its place in the values of an event.
+type dim struct {
+	*Field
+	slot int
+}
+
+// value is a field of an event, made once however many reducers ask.
+type value struct {
+	event uint32 // ordinal of the event it belongs to
+	n     uint32
+	ok    bool
+}
+
+// value returns a number, or of octets the interner's.
+func (e *Event) value(d dim) (uint32, bool) {
+	v := &e.values[d.slot]
+	if v.event == e.ordinal {
+		return v.n, v.ok
+	}
+	v.event = e.ordinal
+	switch {
+	case d.number != nil:
+		if v.n, v.ok = d.number(e); d.bin > 0 {
+			v.n /= d.bin
+		}
+	case d.text != nil:
+		var b []byte
+		if b, v.ok = d.text(e); v.ok {
+			v.n = e.names.id(b)
+		}
+	default:
+		p, ok := d.addr(e)
+		if v.ok = ok; ok {
+			e.raw, _ = p.AppendBinary(e.raw[:0])
+			v.n = e.names.id(e.raw)
+		}
+	}
+	if !v.ok && d.absent != "" {
+		v.n, v.ok = absentValue, true
+	}
+	return v.n, v.ok
+}
+
+// A declared reducer counts or measures by up to three dimensions.
+type declared struct {
+	by      []dim
+	measure Measure
+	of      dim // what is measured
+	style   Style
+	params  Params
+	asTop   bool // as pairs, of one dimension
+	table   *table
+	small   *smallTable // in place of table, where keys are small numbers
+	keyless uint64
+	largest uint32 // number of the last dimension, when all rows have been made
+	rows    []reportRow
+	written []byte // data and state of the report
+}
+
+// newDeclared compiles an entry for the windows of a group.
+func (g *Group) newDeclared(u *Use, names *interner) Reducer {
+	e := u.Entry
+	d := &declared{measure: e.Measure, params: u.Params, asTop: e.AsTop, style: g.style}
+	for _, name := range e.By {
+		d.by = append(d.by, g.dim(name))
+	}
+	if d.params.Top == 0 {
+		d.params.Top = e.Top
+	}
+	if e.Measure.OfField() {
+		d.of = g.dim(e.OfField)
+	}
+	if len(d.by) == 1 && d.by[0].small && e.Measure.added() {
+		d.small = new(smallTable)
+		return d
+	}
+	fields := make([]*Field, len(d.by))
+	for i := range d.by {
+		fields[i] = d.by[i].Field
+	}
+	d.table = newTable(names, fields, max(d.params.maxKeys(), 1))
+	return d
+}
+
+// A smallTable counts by numbers below 65,536, of which few occur.
+type smallTable struct {
+	pages [256]*[256]uint64
+	other uint64 // absentValue
+}
+
+func (s *smallTable) add(n uint32, by uint64) {
+	if n == absentValue {
+		s.other += by
+		return
+	}
+	p := s.pages[n>>8&255]
+	if p == nil {
+		p = new([256]uint64)
+		s.pages[n>>8&255] = p
+	}
+	p[n&255] += by
+}
+
+func (d *declared) Add(e *Event) {
+	n := uint64(1)
+	if d.measure.OfField() {
+		v, ok := e.value(d.of)
+		if !ok || v == absentValue {
+			d.keyless++
+			return
+		}
+		n = uint64(v)
+	}
+	if d.small != nil {
+		v, ok := e.value(d.by[0])
+		if !ok {
+			d.keyless++
+			return
+		}
+		d.small.add(v, n)
+		return
+	}
+	var k key
+	for i, dim := range d.by {
+		v, ok := e.value(dim)
+		if !ok {
+			d.keyless++
+			return
+		}
+		k[i] = v
+	}
+	d.put(&k, n)
+}
+
+// put measures n at k.
+func (d *declared) put(k *key, n uint64) {
+	if d.measure.added() {
+		d.table.add(k, n)
+		return
+	}
+	_, known := d.table.index[*k]
+	r := d.table.row(k)
+	switch {
+	case r == nil:
+		d.table.left++
+	case !known, d.measure == Min && n < r.n, d.measure == Max && n > r.n:
+		r.n = n
+	}
+}
+
+func (d *declared) Merge(other Reducer) {
+	o := other.(*declared)
+	d.keyless += o.keyless
+	switch {
+	case d.small != nil:
+		d.small.other += o.small.other
+		for i, p := range o.small.pages {
+			for j := 0; p != nil && j < len(p); j++ {
+				if p[j] > 0 {
+					d.small.add(uint32(i<<8|j), p[j])
+				}
+			}
+		}
+	case d.measure.added():
+		d.table.merge(o.table)
+	default:
+		d.table.left += o.table.left
+		for _, r := range o.table.rows {
+			k := d.table.translate(r.key, o.table)
+			d.put(&k, r.n)
+		}
+	}
+}
+
+// A reportRow is a row as it is written.
+type reportRow struct {
+	keys [maxDims]string
+	n    uint64
+}
+
+// all are the rows as they are written, unranked. Keys that are written
+// alike, as truncated addresses are, are one.
+func (d *declared) all() []reportRow {
+	d.rows, d.largest = d.rows[:0], 0
+	if d.small != nil {
+		for i, p := range d.small.pages {
+			for j := 0; p != nil && j < len(p); j++ {
+				if p[j] > 0 {
+					d.rows = append(d.rows, d.row(&key{uint32(i<<8 | j)}, p[j]))
+				}
+			}
+		}
+		if d.small.other > 0 {
+			d.rows = append(d.rows, d.row(&key{absentValue}, d.small.other))
+		}
+		return d.rows
+	}
+	addresses := false
+	for _, dim := range d.by {
+		addresses = addresses || dim.Kind >= Address
+	}
+	places := make(map[[maxDims]string]int)
+	for _, r := range d.table.rows {
+		row := d.row(&r.key, r.n)
+		if !addresses {
+			d.rows = append(d.rows, row)
+			continue
+		}
+		i, ok := places[row.keys]
+		switch {
+		case !ok:
+			places[row.keys] = len(d.rows)
+			d.rows = append(d.rows, row)
+		case d.measure == Min:
+			d.rows[i].n = min(d.rows[i].n, row.n)
+		case d.measure == Max:
+			d.rows[i].n = max(d.rows[i].n, row.n)
+		default:
+			d.rows[i].n += row.n
+		}
+	}
+	return d.rows
+}
+
+func (d *declared) row(k *key, n uint64) (r reportRow) {
+	r.n = n
+	if last := len(d.by) - 1; last >= 0 && !d.by[last].Kind.octets() && k[last] != absentValue {
+		d.largest = max(d.largest, k[last])
+	}
+	var text []byte
+	for i, dim := range d.by {
+		switch {
+		case k[i] == absentValue:
+			text = append(text[:0], dim.absent...)
+		case dim.Kind.octets():
+			raw := d.table.names.texts[k[i]]
+			if dim.Kind < Address {
+				r.keys[i] = raw
+				continue
+			}
+			text = dim.appendOctets(text[:0], raw, &d.style)
+		default:
+			text = dim.appendNumber(text[:0], k[i], &d.style)
+		}
+		r.keys[i] = string(text)
+	}
+	return r
+}
+
+// ranked are the rows by what is measured descending, then by key ascending.
+func (d *declared) ranked() []reportRow {
+	rows := d.all()
+	slices.SortFunc(rows, func(a, b reportRow) int {
+		c := cmp.Compare(b.n, a.n)
+		if d.measure == Min {
+			c = -c
+		}
+		return cmp.Or(c, slices.Compare(a.keys[:], b.keys[:]))
+	})
+	return rows
+}
+
+func (d *declared) Reset() {
+	d.keyless = 0
+	if d.small != nil {
+		*d.small = smallTable{}
+		return
+	}
+	d.table.reset()
+}
