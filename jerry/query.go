@@ -193,6 +193,15 @@ func (p *part) add(k *kept) {
 	p.last = k
 }
 
+// bound is the error of any count. Sketches of different values merge into one
+// whose error is its own and not the sum of theirs.
+func (p *part) bound() uint64 {
+	if p.value.Shape() == report.Distinct {
+		return p.value.Error()
+	}
+	return p.err
+}
+
 func more(n, told uint64) uint64 { return n - min(n, told) }
 
 // appendTotals appends the members that every part has, without braces.
@@ -274,7 +283,7 @@ func (sel *selection) answer(dst []byte, q *query, now time.Time) ([]byte, error
 		dst = report.AppendString(dst, name)
 	}
 	dst = g.all.appendTotals(append(dst, `],`...))
-	dst = appendMember(append(dst, ','), "error", g.all.err)
+	dst = appendMember(append(dst, ','), "error", g.all.bound())
 	if n := g.all.skipped + g.all.value.Skipped(); n > 0 {
 		dst = appendMember(append(dst, ','), "skipped", n)
 	}

@@ -178,8 +178,10 @@ func FuzzParse(f *testing.F) {
 			r.Shape, r.Data = s, json.RawMessage(data)
 			r.Window.Gap, r.Window.Partial, r.Window.Error = 1, true, 9
 			f.Add(r.Append(nil))
-			r.State = json.RawMessage(`{"a.":5,"-:SKIPPED:-":3}`)
-			f.Add(r.Append(nil))
+			for _, state := range []string{`{"a.":5,"-:SKIPPED:-":3}`, `{"a":{"b":"AQUC"},"-:SKIPPED:-":3}`, `"AQ=="`} {
+				r.State = json.RawMessage(state)
+				f.Add(r.Append(nil))
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {

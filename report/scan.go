@@ -20,6 +20,9 @@ func parseNode(raw json.RawMessage) (*node, error) {
 type scanner struct {
 	b []byte
 	i int
+	// sketches is the shape whose sketches stand as strings, if any.
+	sketches Shape
+	made     int // of them
 }
 
 // next skips white space, and what stands between members and items.
@@ -70,6 +73,8 @@ func (s *scanner) node(depth int) (*node, error) {
 	case c == 'n':
 		s.value()
 		return &node{}, nil
+	case c == '"' && s.sketches != "":
+		return s.sketch()
 	}
 	return nil, errForm
 }

@@ -52,22 +52,22 @@ type Value struct {
 	root    *node
 	n       int    // pairs in the longest data of a top
 	skipped uint64 // items and keys left out by the bounds
+	// sketches are how many the value has.
+	sketches int
 }
 
-// A node is a number, a list of anything, or members by key; or null.
+// A node is a number, a list of anything, a sketch, or members by key; or null.
 type node struct {
 	num     float64
 	isNum   bool
 	list    []json.RawMessage
 	isList  bool
 	members map[string]*node
+	sketch  Sketch
 }
 
 // errForm says that data do not have the form of their shape.
 var errForm = errors.New("data do not have the form of their shape")
-
-// ErrSketch says that a shape cannot be merged yet.
-var ErrSketch = errors.New("values of this shape do not merge in this version")
 
 // Shape is that of the reports merged so far.
 func (v *Value) Shape() Shape { return v.shape }
@@ -97,7 +97,14 @@ func (v *Value) Merge(r *Report) error {
 func parseData(r *Report) (n *node, pairs int, err error) {
 	switch r.Shape {
 	case Distinct, Quantiles:
-		return nil, 0, ErrSketch
+		data, err := parseNode(r.Data)
+		if err == nil && !data.numbers() {
+			err = errForm
+		}
+		if err == nil {
+			n, err = parseSketches(r.Shape, r.State)
+		}
+		return n, 0, err
 	case Top:
 		t, count, err := parsePairs(r.Data)
 		if err != nil || r.State == nil {
@@ -210,6 +217,7 @@ const (
 	number
 	list
 	object
+	sketched
 )
 
 func (n *node) kind() kind {
@@ -220,6 +228,8 @@ func (n *node) kind() kind {
 		return list
 	case n.isNum:
 		return number
+	case n.sketch != nil:
+		return sketched
 	}
 	return null
 }
@@ -231,7 +241,7 @@ func (n *node) numbers() bool {
 			return false
 		}
 	}
-	return !n.isList
+	return !n.isList && n.sketch == nil
 }
 
 // merge adds b to a, which becomes the owner of b's parts.
@@ -246,8 +256,9 @@ func (v *Value) merge(a, b *node) {
 		for k, m := range b.members {
 			if old := a.members[k]; old != nil {
 				v.merge(old, m)
-			} else if len(a.members) < maxKeys {
+			} else if count := m.sketchCount(); len(a.members) < maxKeys && v.sketches+count <= maxSketches {
 				a.members[k] = m
+				v.sketches += count
 			} else {
 				v.skipped++
 			}
@@ -260,6 +271,10 @@ func (v *Value) merge(a, b *node) {
 			a.list = slices.Delete(a.list, 0, over)
 			v.skipped += uint64(over)
 		}
+	case b.sketch != nil && a.sketch == nil:
+		a.sketch = b.sketch
+	case b.sketch != nil:
+		a.sketch.Merge(b.sketch)
 	case b.isNum && !a.isNum:
 		a.num, a.isNum = b.num, true
 	case b.isNum:
@@ -323,9 +338,12 @@ func (n *node) ranked() []pair {
 	return pairs
 }
 
-// sum adds up the numbers under n.
+// sum adds up the numbers under n, or what its sketches are ranked by.
 func (n *node) sum() float64 {
 	s := n.num
+	if n.sketch != nil {
+		s = float64(n.sketch.Rank())
+	}
 	for _, m := range n.members {
 		s += m.sum()
 	}
@@ -362,6 +380,8 @@ func (n *node) append(dst []byte, top int) []byte {
 		return append(dst, ']')
 	case n.isNum:
 		return AppendNumber(dst, n.num)
+	case n.sketch != nil:
+		return n.sketch.AppendData(dst)
 	}
 	return append(dst, "null"...)
 }
@@ -397,6 +417,9 @@ func (n *node) cut(top int) map[string]*node {
 		sum += p.num
 	}
 	for key, more := range map[string]float64{SkippedKey: skipped, SkippedSumKey: sum} {
+		if key == SkippedSumKey && n.sketchCount() > 0 {
+			continue // what sketches say does not add up
+		}
 		if old := n.members[key]; old != nil {
 			more += old.num
 		}
