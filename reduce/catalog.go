@@ -43,6 +43,10 @@ var Catalog = []Entry{
 	{Name: "TopClients", Doc: "the clients that send most queries", Of: Queries, By: dims("client"), Top: 10, AsTop: true},
 	{Name: "TopServers", Doc: "the servers that get most queries", Of: Queries, By: dims("server"), Top: 10, AsTop: true},
 	{Name: "TopBytes", Doc: "the QNAMEs whose responses have most octets", Of: Responses, By: dims("qname"), Measure: Sum, OfField: "size", Top: 10, AsTop: true},
+	{Name: "DistinctClients", Doc: "how many clients send queries", Of: Queries, Measure: Distinct, OfField: "client"},
+	{Name: "DistinctQnames", Doc: "how many QNAMEs are asked for", Of: Queries, Measure: Distinct, OfField: "qname"},
+	{Name: "ResponseTimeQuantiles", Doc: "quantiles of the time from query to response", Of: Transactions, Measure: Quantiles, OfField: "latency"},
+	{Name: "ResponseSizeQuantiles", Doc: "quantiles of the lengths of responses", Of: Responses, Measure: Quantiles, OfField: "size"},
 
 	{Name: "MalformedMessages", Doc: "the messages that could not be read to their end", Of: Messages, Where: (*Event).malformed, Takes: takesSamples, New: newIdentity},
 }

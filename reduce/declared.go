@@ -2,7 +2,11 @@ package reduce
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
+
+	"ratadns/report"
 )
 
 // A Measure is what a declared reducer tells of each key.
@@ -15,19 +19,87 @@ const (
 	Sum
 	Min
 	Max
+	Distinct  // how many different values
+	Quantiles // p50, p90, p99, p999
 )
 
 // Measures are their words.
-var Measures = [...]string{"count", "rate", "sum", "min", "max"}
+var Measures = [...]string{"count", "rate", "sum", "min", "max", "distinct", "quantiles"}
 
 func (m Measure) String() string { return Measures[m] }
 
-// OfField reports whether the measure is of a number.
+// OfField reports whether the measure is of a field: of a number, or Distinct of
+// any.
 func (m Measure) OfField() bool { return m >= Sum }
 
 // added reports whether what is measured adds up, so that a sketch can stand in
 // for the exact table.
 func (m Measure) added() bool { return m <= Sum }
+
+// sketched reports whether each key has a sketch.
+func (m Measure) sketched() bool { return m >= Distinct }
+
+// ParseMeasure reads a measure, with its field where it has one: "count",
+// "sum:size".
+func ParseMeasure(text string) (m Measure, field string, err error) {
+	word, field, has := strings.Cut(text, ":")
+	i := slices.Index(Measures[:], word)
+	if i < 0 {
+		return 0, "", fmt.Errorf("unknown measure %q, choose from %s", word, measureForms())
+	}
+	m = Measure(i)
+	switch {
+	case has && !m.OfField():
+		return 0, "", fmt.Errorf("measure %s takes no field, got %q", word, text)
+	case !m.OfField():
+		return m, "", nil
+	case !has:
+		return 0, "", fmt.Errorf("measure %s needs a field, like %s:%s", word, word, m.example())
+	}
+	f := FindField(field)
+	if f == nil {
+		return 0, "", fmt.Errorf("measure %s: unknown field %q, choose from %s", word, field, m.fields())
+	}
+	if !m.takes(f) {
+		return 0, "", fmt.Errorf("measure %s: %s is a %s and not a number, choose from %s", word, field, f.Kind, m.fields())
+	}
+	return m, field, nil
+}
+
+// takes reports whether f can be measured so.
+func (m Measure) takes(f *Field) bool {
+	return m == Distinct || f.Kind == Number && f.bin == 0
+}
+
+func (m Measure) example() string {
+	if m == Distinct {
+		return "client"
+	}
+	return "size"
+}
+
+// fields lists those that can be measured so.
+func (m Measure) fields() string {
+	var names []string
+	for i := range Fields {
+		if m.takes(&Fields[i]) {
+			names = append(names, Fields[i].Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// measureForms lists the measures as they are written.
+func measureForms() string {
+	var forms []string
+	for i, word := range Measures {
+		if m := Measure(i); m.OfField() {
+			word += ":" + m.example()
+		}
+		forms = append(forms, word)
+	}
+	return strings.Join(forms, ", ")
+}
 
 // A dim is a field with its place in the values of an event.
 type dim struct {
@@ -40,6 +112,7 @@ type value struct {
 	event uint32 // ordinal of the event it belongs to
 	n     uint32
 	ok    bool
+	hash  hashed
 }
 
 // value returns a number, or of octets the interner's.
@@ -82,10 +155,12 @@ type declared struct {
 	asTop   bool // as pairs, of one dimension
 	table   *table
 	small   *smallTable // in place of table, where keys are small numbers
-	keyless uint64
-	largest uint32 // number of the last dimension, when all rows have been made
-	rows    []reportRow
-	written []byte // data and state of the report
+	// sketches are those of the table's rows, and empty ones.
+	sketches []report.Sketch
+	keyless  uint64
+	largest  uint32 // number of the last dimension, when all rows have been made
+	rows     []reportRow
+	written  []byte // data and state of the report
 }
 
 // newDeclared compiles an entry for the windows of a group.
@@ -109,7 +184,11 @@ func (g *Group) newDeclared(u *Use, names *interner) Reducer {
 	for i := range d.by {
 		fields[i] = d.by[i].Field
 	}
-	d.table = newTable(names, fields, max(d.params.maxKeys(), 1))
+	keys := d.params.maxKeys()
+	if d.measure.sketched() {
+		keys = d.params.sketchKeys()
+	}
+	d.table = newTable(names, fields, max(keys, 1))
 	return d
 }
 
@@ -133,6 +212,10 @@ func (s *smallTable) add(n uint32, by uint64) {
 }
 
 func (d *declared) Add(e *Event) {
+	if d.measure.sketched() {
+		d.addSketched(e)
+		return
+	}
 	n := uint64(1)
 	if d.measure.OfField() {
 		v, ok := e.value(d.of)
@@ -192,6 +275,8 @@ func (d *declared) Merge(other Reducer) {
 				}
 			}
 		}
+	case d.measure.sketched():
+		d.mergeSketched(o)
 	case d.measure.added():
 		d.table.merge(o.table)
 	default:
@@ -205,8 +290,9 @@ func (d *declared) Merge(other Reducer) {
 
 // A reportRow is a row as it is written.
 type reportRow struct {
-	keys [maxDims]string
-	n    uint64
+	keys   [maxDims]string
+	n      uint64
+	sketch report.Sketch // in place of n, which ranks it
 }
 
 // all are the rows as they are written, unranked. Keys that are written
@@ -293,9 +379,12 @@ func (d *declared) ranked() []reportRow {
 
 func (d *declared) Reset() {
 	d.keyless = 0
-	if d.small != nil {
+	switch {
+	case d.small != nil:
 		*d.small = smallTable{}
-		return
+	case d.measure.sketched():
+		d.resetSketched()
+	default:
+		d.table.reset()
 	}
-	d.table.reset()
 }

@@ -9,6 +9,10 @@ import (
 
 func (d *declared) Report(r *report.Report) {
 	r.Window.Keyless += d.keyless
+	if d.measure.sketched() {
+		d.reportSketched(r)
+		return
+	}
 	over := false
 	if d.table != nil {
 		over = d.table.over
@@ -44,6 +48,10 @@ func (d *declared) Report(r *report.Report) {
 // shape is that of the report.
 func (d *declared) shape() report.Shape {
 	switch {
+	case d.measure == Distinct:
+		return report.Distinct
+	case d.measure == Quantiles:
+		return report.Quantiles
 	case d.asTop:
 		return report.Top
 	case d.measure == Rate:
@@ -106,6 +114,7 @@ type tableWriter struct {
 	zeros   bool // closed sets list theirs
 	counts  bool // of a rate
 	cut     bool // something was left out
+	state   bool // sketches rather than what they say
 }
 
 func (w *tableWriter) number(n uint64) {
@@ -115,6 +124,18 @@ func (w *tableWriter) number(n uint64) {
 		return
 	}
 	w.dst = report.AppendCount(w.dst, n)
+}
+
+// value appends the number or the sketch of m.
+func (w *tableWriter) value(m *member) {
+	switch {
+	case m.sketch == nil:
+		w.number(m.n)
+	case w.state:
+		w.dst = report.AppendSketch(w.dst, m.sketch)
+	default:
+		w.dst = m.sketch.AppendData(w.dst)
+	}
 }
 
 // pairs appends rows as [["key",5],…].
@@ -160,6 +181,7 @@ type member struct {
 	key        string
 	n          uint64
 	rows, left []reportRow // below it
+	sketch     report.Sketch
 }
 
 // level appends ranked rows, which have the keys above that level in common, as
@@ -173,7 +195,7 @@ func (w *tableWriter) level(rows, left []reportRow, depth int) {
 			n = shownRows(rows, w.top, w.d.params.Ties)
 		}
 		for i := range rows[:n] {
-			members = append(members, member{key: rows[i].keys[depth], n: rows[i].n})
+			members = append(members, member{key: rows[i].keys[depth], n: rows[i].n, sketch: rows[i].sketch})
 		}
 		if w.zeros && w.d.measure.added() {
 			members = w.d.by[depth].addZeros(members, w.d.largest, &w.d.style)
@@ -184,8 +206,11 @@ func (w *tableWriter) level(rows, left []reportRow, depth int) {
 	}
 	if keys > 0 {
 		w.cut = true
+		if w.d.measure.added() || w.d.measure.sketched() {
+			members = append(members, member{key: report.SkippedKey, n: keys})
+		}
 		if w.d.measure.added() {
-			members = append(members, member{key: report.SkippedKey, n: keys}, member{key: report.SkippedSumKey, n: sum})
+			members = append(members, member{key: report.SkippedSumKey, n: sum})
 		}
 	}
 	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.key, b.key) })
@@ -199,7 +224,7 @@ func (w *tableWriter) level(rows, left []reportRow, depth int) {
 		if m.rows != nil {
 			w.level(m.rows, m.left, depth+1)
 		} else {
-			w.number(m.n)
+			w.value(m)
 		}
 	}
 	w.dst = append(w.dst, '}')

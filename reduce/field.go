@@ -240,6 +240,11 @@ func (f *Field) appendOctets(dst []byte, raw string, s *Style) []byte {
 	}
 	var p netip.Prefix
 	_ = p.UnmarshalBinary([]byte(raw)) // it was marshalled here
+	return f.appendAddr(dst, p, s)
+}
+
+// appendAddr appends the key of an address or subnet.
+func (f *Field) appendAddr(dst []byte, p netip.Prefix, s *Style) []byte {
 	a := p.Addr()
 	if f.Kind == Subnet {
 		a = s.Anonymizer.Subnet(p)
