@@ -81,6 +81,7 @@ type stream struct {
 	next         uint32 // and of the octet wanted next
 	closed       bool   // it had its FIN; what comes now was sent again
 	astray       bool   // where the next message begins is not known
+	unsure       bool   // or not for sure
 	buf          []byte // a length and the beginning of its message
 	gone         int    // octets of that message behind buf that the capture cut off
 	waiting      []piece
@@ -167,14 +168,17 @@ func (t *Streams) tcp(s *Segment) {
 		t.Stats.Used++
 		return
 	case st == nil:
-		// Where the capture begins inside the connection, messages mostly
-		// begin with a segment, so this one is tried as the beginning of one.
-		if !syn && !plausible(s.Payload) {
+		off, sure := 0, true
+		if !syn { // the capture begins inside the connection
+			off, sure = findMessage(s.Payload, s.Size)
+		}
+		if off < 0 {
 			t.Stats.Lost++
 			t.tell(1, s.Source, s.Dest)
 			return
 		}
 		st = t.open(key, seq)
+		st.next, st.unsure = seq+uint32(off), !sure
 	}
 	st.last, st.passed = s.Time, t.passed
 	t.unlink(st)
@@ -221,25 +225,6 @@ func (t *Streams) tell(n uint64, source, dest netip.Addr) {
 	for range n {
 		t.Lost(source, dest, t.place)
 	}
-}
-
-// plausible reports whether b may begin with a message's length and header.
-func plausible(b []byte) bool {
-	if len(b) < 2 || binary.BigEndian.Uint16(b) < minMessage {
-		return false
-	}
-	if len(b) < 2+8 {
-		return true
-	}
-	// One question; none in the messages of a zone transfer after the first
-	// (RFC 5936 §2.2.1), which have answers.
-	switch binary.BigEndian.Uint16(b[2+4:]) {
-	case 0:
-		return b[2+2]&0x80 != 0 && binary.BigEndian.Uint16(b[2+6:]) > 0
-	case 1:
-		return true
-	}
-	return false
 }
 
 func (t *Streams) open(key flow, first uint32) *stream {
@@ -324,12 +309,14 @@ func (t *Streams) read(s *Segment, st *stream, p piece) (fin bool) {
 	}
 	st.next += uint32(len(p.data) + p.cut)
 	if st.astray && len(p.data)+p.cut > 0 {
-		if !plausible(p.data) {
+		off, sure := findMessage(p.data, len(p.data)+p.cut)
+		if off < 0 {
 			t.Stats.Lost++
 			t.tell(1, s.Source, s.Dest)
 			return p.fin
 		}
-		st.astray = false
+		p.data = p.data[off:]
+		st.astray, st.unsure = false, !sure
 	}
 	t.Stats.Used++
 	t.readOctets(s, st, p.data)
@@ -339,10 +326,18 @@ func (t *Streams) read(s *Segment, st *stream, p piece) (fin bool) {
 
 func (t *Streams) readOctets(s *Segment, st *stream, b []byte) {
 	for len(b) > 0 {
+		if st.astray { // what was taken for a message was none
+			off, sure := findMessage(b, len(b))
+			if off < 0 {
+				return
+			}
+			b = b[off:]
+			st.astray, st.unsure = false, !sure
+		}
 		if len(st.buf) == 0 && len(b) >= 2 {
 			// The usual case: whole messages in one segment.
 			if n := 2 + int(binary.BigEndian.Uint16(b)); n <= len(b) {
-				t.framed(s, b[2:n], n-2)
+				t.framed(s, st, b[2:n], n-2)
 				b = b[n:]
 				continue
 			}
@@ -352,6 +347,10 @@ func (t *Streams) readOctets(s *Segment, st *stream, b []byte) {
 			st.gone += k // of no use behind a gap
 		} else {
 			st.buf = append(st.buf, b[:k]...)
+			if st.unsure && len(st.buf) > k && look(st.buf) == unlike {
+				t.stray(st) // and all of b is looked at again
+				continue
+			}
 		}
 		b = b[k:]
 		t.complete(s, st)
@@ -360,13 +359,13 @@ func (t *Streams) readOctets(s *Segment, st *stream, b []byte) {
 
 // readCut goes on over n octets that the capture cut off.
 func (t *Streams) readCut(s *Segment, st *stream, n int) {
-	for n > 0 && len(st.buf) >= 2 {
+	for n > 0 && len(st.buf) >= 2 && !st.astray {
 		k := min(st.wanted(), n)
 		st.gone += k
 		n -= k
 		t.complete(s, st)
 	}
-	if n > 0 {
+	if n > 0 && !st.astray {
 		t.stray(st)
 	}
 }
@@ -390,11 +389,16 @@ func (t *Streams) complete(s *Segment, st *stream) {
 	} else {
 		st.buf = nil // it goes with the message
 	}
-	t.framed(s, data, size)
+	t.framed(s, st, data, size)
 }
 
 // framed takes what stood behind a length; shorter than a header is not DNS.
-func (t *Streams) framed(s *Segment, data []byte, size int) {
+func (t *Streams) framed(s *Segment, st *stream, data []byte, size int) {
+	if st.unsure && lookAt(data, size, size) == unlike {
+		t.stray(st)
+		return
+	}
+	st.unsure = false
 	switch {
 	case len(data) >= minMessage:
 		t.message(s, data, size)

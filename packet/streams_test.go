@@ -12,13 +12,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// msg is a message of n octets that no other i has, its header like a query's.
+// msg is a message of n octets that no other i has: a response with one record,
+// a query with one label, an error's header, and of other lengths nothing but a
+// query's header with something behind it.
 func msg(i, n int) []byte {
 	b := make([]byte, n)
-	be.PutUint16(b, uint16(i))
-	b[2], b[5] = 1, 1
 	for k := minMessage; k < n; k++ {
 		b[k] = byte(i*7 + k*k + k/256)
+	}
+	be.PutUint16(b, uint16(i))
+	switch {
+	case n >= 28:
+		copy(b[2:], "\x80\x00\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x10\x00\x01\x00\x00\x10\x00\x01\x00\x00\x00\x00")
+		be.PutUint16(b[26:], uint16(n-28))
+	case n >= 19:
+		b[2], b[5], b[12] = 1, 1, byte(n-18)
+		copy(b[n-5:], "\x00\x00\x10\x00\x01")
+	case n == minMessage:
+		b[2], b[3] = 0x80, 5
+	default:
+		b[2], b[5] = 1, 1
 	}
 	return b
 }
@@ -301,7 +314,7 @@ func TestStreams(t *testing.T) {
 			c.send(seg, b, 0, 50)
 			c.time += 60e9
 			c.send(seg, b, 50, 358)
-		}, m[:1], 1, 1},
+		}, [][]byte{m[0], m[2]}, 0, 1},
 		{"silent, not too long", func(c *conn) {
 			c.syn()
 			c.send(seg, b, 0, 50)
