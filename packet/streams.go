@@ -292,7 +292,10 @@ func (t *Streams) readWaiting(s *Segment, st *stream) (fin bool) {
 		st.wait -= p.cost()
 		fin = t.read(s, st, p) || fin
 	}
-	st.waiting = slices.Delete(st.waiting, 0, n)
+	// What a thousand small pieces took is not kept for the next hole.
+	if st.waiting = slices.Delete(st.waiting, 0, n); len(st.waiting) == 0 {
+		st.waiting = nil
+	}
 	return fin
 }
 
