@@ -95,6 +95,9 @@ func run(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// What waits for somebody who reads nothing cannot end in order: the second
+	// signal is not caught.
+	context.AfterFunc(ctx, stop)
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
 	e := &env{
 		ctx: ctx, stdin: os.Stdin, stdout: out, rawStdout: os.Stdout,

@@ -72,3 +72,38 @@ func TestCtrlC(t *testing.T) {
 		})
 	}
 }
+
+// A command that waits for a reader who reads nothing ends with the second
+// Ctrl-C.
+func TestCtrlCTwice(t *testing.T) {
+	cmd := exec.Command(self(t), "speedy", "-r", samplePcap(t), "--fields", "all")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(stdout, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { _, err := cmd.Process.Wait(); ended <- err }()
+	timeout := time.After(30 * time.Second)
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		case <-again.C:
+			cmd.Process.Signal(syscall.SIGINT)
+		case <-timeout:
+			cmd.Process.Kill()
+			t.Fatal("it does not end")
+		}
+	}
+}
