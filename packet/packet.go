@@ -130,6 +130,9 @@ const (
 	etherVLAN   = 0x8100
 	etherQinQ   = 0x88a8
 	etherQinQ91 = 0x9100 // before the standard
+	etherVNTag  = 0x8926 // which switches of virtual machines leave in mirrored frames
+
+	maxEtherLength = 1500 // up to here it is a length (IEEE 802.3)
 )
 
 // parse finds the IP packet behind the link layer's header.
@@ -191,8 +194,20 @@ func (p *Parser) ether(pkt *capture.Packet, ether uint16, b []byte, s *Segment) 
 			return p.mpls(pkt, b, s)
 		case etherPPPoE:
 			return p.pppoe(pkt, b, s)
+		case etherVNTag:
+			if len(b) < 6 {
+				return NotIP
+			}
+			ether, b = binary.BigEndian.Uint16(b[4:]), b[6:]
 		default:
-			return NotIP
+			// A length in place of the type, or what Linux writes for such a
+			// frame: the type may follow (RFC 1042).
+			if ether > maxEtherLength || len(b) < 8 || string(b[:6]) != "\xaa\xaa\x03\x00\x00\x00" {
+				return NotIP
+			}
+			if ether, b = binary.BigEndian.Uint16(b[6:]), b[8:]; ether <= maxEtherLength {
+				return NotIP
+			}
 		}
 	}
 }

@@ -16,6 +16,11 @@ func sll2(kind uint16, packet []byte) []byte {
 	return cat(u16(kind, 0), u32(2), u16(1), []byte{0, 6, 2, 0, 0, 0, 0, 1, 0, 0}, packet)
 }
 
+// snap is a packet behind LLC and SNAP (RFC 1042).
+func snap(kind uint16, packet []byte) []byte {
+	return cat([]byte{0xaa, 0xaa, 3, 0, 0, 0}, u16(kind), packet)
+}
+
 // label is an entry of an MPLS label stack.
 func label(n uint32, bottom bool, payload []byte) []byte {
 	v := n<<12 | 64
@@ -49,6 +54,11 @@ func links() []capt {
 		{"ethernet.pcap", "IPv4, IPv6, and ARP between them", eth(ether(typeIPv4, v4), arp, ether(typeIPv6, v6), ether(typeIPv4, r4), ether(typeIPv6, r6))},
 		{"ethernet-trailer.pcap", "padding and trailers behind UDP and TCP", eth(padded...)},
 		{"ethernet-802.3.pcap", "a frame with a length in place of an EtherType, then a query", eth(ether(46, cat([]byte{0xaa, 0xaa, 3, 0, 0, 0}, make([]byte, 40))), ether(typeIPv4, v4))},
+		{"ethernet-snap.pcap", "IPv4 and IPv6 behind LLC and SNAP, also behind a VLAN tag; LLC alone", eth(
+			ether(uint16(8+len(v4)), snap(typeIPv4, v4)), ether(uint16(8+len(v6)), snap(typeIPv6, v6)),
+			ether(typeVLAN, tag(42, uint16(8+len(r4)), snap(typeIPv4, r4))), ether(40, cat([]byte{0x42, 0x42, 3}, make([]byte, 43))))},
+		{"vn-tag.pcap", "VN-Tag, and a VLAN tag behind it", eth(
+			ether(0x8926, cat(u16(1, 2, typeIPv4), v4)), ether(0x8926, cat(u16(1, 2, typeVLAN), tag(42, typeIPv6, r6))))},
 		{"vlan.pcap", "802.1Q, IPv4 and IPv6, with priority bits", eth(ether(typeVLAN, tag(42, typeIPv4, v4)), ether(typeVLAN, tag(0xe02a, typeIPv6, v6)))},
 		{"vlan-qinq.pcap", "802.1ad: two tags; the type before the standard; four tags", eth(
 			ether(typeQinQ, tag(1, typeVLAN, tag(42, typeIPv4, v4))), ether(typeQinQOld, tag(1, typeVLAN, tag(42, typeIPv6, v6))),
