@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 )
@@ -20,6 +21,7 @@ import (
 type Cardinality struct {
 	sparse []uint32 // open addressing, a power of two; 0 is free
 	count  int      // of sparse
+	spread uint32   // odd, scatters the entries
 	dense  []uint8  // registers, when there are too many for sparse
 }
 
@@ -68,6 +70,8 @@ func (c *Cardinality) addEntry(e uint32) {
 	}
 	if len(c.sparse) == 0 {
 		c.sparse = make([]uint32, minPlaces)
+		// Nobody can pick names whose places are all the same.
+		c.spread = rand.Uint32() | 1
 	}
 	p := c.place(e)
 	if old := c.sparse[p]; old != 0 {
@@ -87,7 +91,7 @@ func (c *Cardinality) addEntry(e uint32) {
 // place is where the 26 bits of e are, or a free place for them.
 func (c *Cardinality) place(e uint32) uint32 {
 	mask := uint32(len(c.sparse) - 1)
-	p := e >> rankBits & mask
+	p := e >> rankBits * c.spread >> bits.LeadingZeros32(mask)
 	for c.sparse[p] != 0 && c.sparse[p]>>rankBits != e>>rankBits {
 		p = (p + 1) & mask
 	}
