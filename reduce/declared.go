@@ -61,7 +61,7 @@ func ParseMeasure(text string) (m Measure, field string, err error) {
 		return 0, "", fmt.Errorf("measure %s: unknown field %q, choose from %s", word, field, m.fields())
 	}
 	if !m.takes(f) {
-		return 0, "", fmt.Errorf("measure %s: %s is a %s and not a number, choose from %s", word, field, f.Kind, m.fields())
+		return 0, "", fmt.Errorf("measure %s: %s is not a number (its kind: %s), choose from %s", word, field, f.Kind, m.fields())
 	}
 	return m, field, nil
 }

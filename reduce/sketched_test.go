@@ -93,7 +93,7 @@ func TestSketchedMerge(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	for _, e := range sketchedEntries {
 		if e.Of == Transactions {
-			continue // TestSketchedWorkers has those
+			continue // TestSketchedWorkers and TestMergeWindows have those
 		}
 		whole := benchOf(t, e, Params{}, nil).all(t, msgs)
 		if len(whole.Data) < 1 || string(whole.Data) == "0" {
@@ -137,7 +137,7 @@ func TestSketchedWorkers(t *testing.T) {
 	for i := range sketchedEntries {
 		uses = append(uses, Use{Entry: &sketchedEntries[i]}, Use{Entry: &sketchedEntries[i], Params: Params{Top: 2}})
 	}
-	msgs := traffic(t, 4, 3000)
+	msgs := answered(4, traffic(t, 4, 3000))
 	want := shared(t, uses, 1, msgs)
 	for _, workers := range []int{2, 3, 8} {
 		if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
@@ -330,9 +330,9 @@ func TestParseMeasure(t *testing.T) {
 		"distinct":        `measure distinct needs a field, like distinct:client`,
 		"sum:":            `measure sum: unknown field "", choose from id, edns_version,`,
 		"distinct:qnme":   `measure distinct: unknown field "qnme", choose from qname, qtype,`,
-		"quantiles:qname": `measure quantiles: qname is a name and not a number, choose from id, edns_version, edns_size, size,`,
-		"sum:rcode":       `measure sum: rcode is a code and not a number`,
-		"max:client":      `measure max: client is a address and not a number`,
+		"quantiles:qname": `measure quantiles: qname is not a number (its kind: name), choose from id, edns_version, edns_size, size,`,
+		"sum:rcode":       `measure sum: rcode is not a number (its kind: code)`,
+		"max:client":      `measure max: client is not a number (its kind: address)`,
 	} {
 		if _, _, err := ParseMeasure(text); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)

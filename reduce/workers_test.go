@@ -53,6 +53,20 @@ func shared(t *testing.T, uses []Use, workers int, msgs []*speedy.Message) (line
 	return lines
 }
 
+// answered makes some messages responses to the query before them.
+func answered(seed uint64, msgs []*speedy.Message) []*speedy.Message {
+	rng := rand.New(rand.NewPCG(seed, 11))
+	for i, m := range msgs {
+		if prev := msgs[max(i-1, 0)]; m.QR() && !prev.QR() && rng.IntN(2) == 0 {
+			wire := append([]byte(nil), prev.Wire...)
+			wire[2] |= 0x80
+			_ = m.Unpack(wire)
+			m.Source, m.SourcePort, m.Dest, m.DestPort = prev.Dest, prev.DestPort, prev.Source, prev.SourcePort
+		}
+	}
+	return msgs
+}
+
 // TestWorkers: however many share the work, the reports are those of one.
 func TestWorkers(t *testing.T) {
 	var uses []Use
@@ -60,16 +74,7 @@ func TestWorkers(t *testing.T) {
 		uses = append(uses, Use{Entry: &Catalog[i]}, Use{Entry: &Catalog[i], Params: Params{Samples: 5, Top: 3}})
 	}
 	for seed := range uint64(3) {
-		rng := rand.New(rand.NewPCG(seed, 11))
-		msgs := traffic(t, seed, 3000)
-		for i, m := range msgs { // some are responses to the query before them
-			if prev := msgs[max(i-1, 0)]; m.QR() && !prev.QR() && rng.IntN(2) == 0 {
-				wire := append([]byte(nil), prev.Wire...)
-				wire[2] |= 0x80
-				_ = m.Unpack(wire)
-				m.Source, m.SourcePort, m.Dest, m.DestPort = prev.Dest, prev.DestPort, prev.Source, prev.SourcePort
-			}
-		}
+		msgs := answered(seed, traffic(t, seed, 3000))
 		want := shared(t, uses, 1, msgs)
 		for _, workers := range []int{2, 3, 8} {
 			if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
