@@ -18,7 +18,7 @@ func (c *reducersCmd) Run(e *env) error {
 		if err != nil {
 			return usageError{err}
 		}
-		fmt.Fprintf(e.stdout, "%s: %s\nscope: %s\n", r.Name, r.Doc, scopes[r.Of])
+		fmt.Fprintf(e.stdout, "%s: %s\nscope: %s\n", r.Name, r.Doc, scopes[r.Of.Letters()])
 		if len(r.Takes) > 0 {
 			fmt.Fprintf(e.stdout, "takes: %s\n", strings.Join(r.Takes, ", "))
 		}
@@ -29,8 +29,8 @@ func (c *reducersCmd) Run(e *env) error {
 	for _, r := range reduce.Catalog {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, r.Of.Letters(), r.Doc)
 	}
-	fmt.Fprintln(w, "\nM all messages, Q queries, R responses")
+	fmt.Fprintln(w, "\nM all messages, Q queries, R responses, T transactions")
 	return w.Flush()
 }
 
-var scopes = [...]string{"all messages", "queries", "responses"}
+var scopes = map[string]string{"M": "all messages", "Q": "queries", "R": "responses", "T": "transactions"}
