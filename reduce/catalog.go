@@ -48,7 +48,7 @@ var Catalog = []Entry{
 	{Name: "ResponseTimeQuantiles", Doc: "quantiles of the time from query to response", Of: Transactions, Measure: Quantiles, OfField: "latency"},
 	{Name: "ResponseSizeQuantiles", Doc: "quantiles of the lengths of responses", Of: Responses, Measure: Quantiles, OfField: "size"},
 
-	{Name: "MalformedMessages", Doc: "the messages that could not be read to their end", Of: Messages, Where: (*Event).malformed, Takes: takesSamples, New: newIdentity},
+	{Name: "MalformedMessages", Doc: "the messages that could not be read to their end", Of: Messages, Filter: `malformed != "no"`, Takes: takesSamples, New: newIdentity},
 }
 
 // Parameters that kinds of reducers take.
@@ -59,8 +59,6 @@ var (
 	takesLists       = []string{"samples", "max_keys"}
 	takesSamples     = []string{"samples"}
 )
-
-func (e *Event) malformed() bool { return e.Malformed != 0 }
 
 // dims names dimensions.
 func dims(names ...string) []string { return names }

@@ -167,6 +167,7 @@ type declared struct {
 func (g *Group) newDeclared(u *Use, names *interner) Reducer {
 	e := u.Entry
 	d := &declared{measure: e.Measure, params: u.Params, asTop: e.AsTop, style: g.style}
+	d.style.Mnemonics = d.style.Mnemonics || u.Mnemonics
 	for _, name := range e.By {
 		d.by = append(d.by, g.dim(name))
 	}

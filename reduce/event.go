@@ -32,6 +32,11 @@ type Event struct {
 	ordinal uint32
 	names   *interner
 	raw     []byte
+	// What filters said of this event, what runs those that need a machine, and
+	// the first error of the one that was asked last.
+	verdicts []verdict
+	runner   *runner
+	failure  error
 }
 
 // cached is something made on demand.
@@ -53,6 +58,7 @@ func (e *Event) Set(m *speedy.Message) {
 	e.addrs[0].made, e.addrs[1].made = false, false
 	if e.ordinal++; e.ordinal == 0 { // of which old values could seem to be
 		clear(e.values)
+		clear(e.verdicts)
 		e.ordinal = 1
 	}
 }

@@ -54,6 +54,8 @@ type Field struct {
 	bin    uint32   // width of the ranges that keys are, or 0
 	zeros  bool     // a closed set lists its zeros
 	small  bool     // numbers are below 65,536
+	// A name is absolute, and not a part of one.
+	absolute bool
 }
 
 // codes are a registry of code points.
@@ -102,7 +104,7 @@ func ofEDNS(f Field, get func(e *dns.EDNS) uint32) Field {
 
 // Fields lists what messages have, in the order of the documentation.
 var Fields = []Field{
-	{Name: "qname", Doc: "name of the first question", Kind: Name, text: func(e *Event) ([]byte, bool) {
+	{Name: "qname", Doc: "name of the first question", Kind: Name, absolute: true, text: func(e *Event) ([]byte, bool) {
 		if e.Question() == nil {
 			return nil, false
 		}

@@ -1,6 +1,8 @@
 package reduce
 
 import (
+	"slices"
+
 	"ratadns/report"
 	"ratadns/speedy"
 )
@@ -14,11 +16,25 @@ type Use struct {
 // A Group is what one worker has of one server: the reducers of its windows, and
 // the transactions, which outlive a window.
 type Group struct {
-	uses    []Use
+	uses    []groupUse
 	style   Style
 	dims    []dim    // fields that reducers use, each once
+	filters []*Where // that reducers have, each once
 	tracker *tracker // nil when no reducer asks for transactions
 	bare    speedy.Message
+}
+
+// A groupUse is a use with the places of its filters, which all have to hold.
+type groupUse struct {
+	Use
+	filters []int
+}
+
+// A verdict is what a filter said of an event, asked once however many reducers
+// have the filter.
+type verdict struct {
+	event uint32 // ordinal of the event it is of
+	ok    bool
 }
 
 // NewGroup returns the group of one of that many workers. style says how reports
@@ -27,12 +43,38 @@ func NewGroup(uses []Use, workers int, style Style) *Group {
 	g := &Group{style: style}
 	for _, u := range uses {
 		u.Workers = workers
-		g.uses = append(g.uses, u)
+		g.uses = append(g.uses, groupUse{u, g.filtersOf(&u)})
 		if u.Entry.Of&Transactions != 0 && g.tracker == nil {
 			g.tracker = newTracker(workers)
 		}
 	}
 	return g
+}
+
+// filtersOf are the filters of a use: the entry's, which a test compiles for
+// the catalogue, and its own.
+func (g *Group) filtersOf(u *Use) (places []int) {
+	add := func(w *Where) {
+		place := slices.IndexFunc(g.filters, func(o *Where) bool { return o.text == w.text })
+		if place < 0 {
+			place = len(g.filters)
+			g.filters = append(g.filters, w)
+		}
+		if !slices.Contains(places, place) {
+			places = append(places, place)
+		}
+	}
+	if u.Entry.Filter != "" {
+		w, err := CompileWhere(u.Entry.Filter)
+		if err != nil {
+			panic(u.Entry.Name + ": " + err.Error())
+		}
+		add(w)
+	}
+	if u.Where != nil {
+		add(u.Where)
+	}
+	return places
 }
 
 // dim is the field of that name, which exists.
@@ -53,18 +95,25 @@ type Window struct {
 	group               *Group
 	reducers            []Reducer
 	names               *interner
-	untracked           uint64 // queries for which there was no room
+	untracked           uint64     // queries for which there was no room
+	failures            []failures // of each filter
+}
+
+// failures count the events that a filter could not be asked about.
+type failures struct {
+	n     uint64
+	first error
 }
 
 // NewWindow returns an empty window.
 func (g *Group) NewWindow() *Window {
-	w := &Window{group: g, names: newInterner()}
+	w := &Window{group: g, names: newInterner(), failures: make([]failures, len(g.filters))}
 	for i := range g.uses {
 		u := &g.uses[i]
 		if u.Entry.New != nil {
 			w.reducers = append(w.reducers, u.Entry.New(u.Params))
 		} else {
-			w.reducers = append(w.reducers, g.newDeclared(u, w.names))
+			w.reducers = append(w.reducers, g.newDeclared(&u.Use, w.names))
 		}
 	}
 	return w
@@ -88,11 +137,47 @@ func (w *Window) reduce(e *Event) {
 	if len(e.values) < len(w.group.dims) {
 		e.values = make([]value, len(w.group.dims))
 	}
+	if len(e.verdicts) < len(w.group.filters) {
+		e.verdicts = make([]verdict, len(w.group.filters))
+	}
 	is := e.scope()
 	for i, r := range w.reducers {
-		entry := w.group.uses[i].Entry
-		if entry.Of&is != 0 && (entry.Where == nil || entry.Where(e)) {
+		u := &w.group.uses[i]
+		if u.Entry.Of&is != 0 && (u.Entry.Where == nil || u.Entry.Where(e)) && w.selects(u.filters, e) {
 			r.Add(e)
+		}
+	}
+}
+
+// selects reports whether all those filters hold of e.
+func (w *Window) selects(filters []int, e *Event) bool {
+	for _, i := range filters {
+		v := &e.verdicts[i]
+		if v.event != e.ordinal {
+			*v = verdict{e.ordinal, w.group.filters[i].Match(e)}
+			if e.failure != nil {
+				w.failures[i].add(1, e.failure)
+			}
+		}
+		if !v.ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *failures) add(n uint64, err error) {
+	if f.n += n; f.first == nil {
+		f.first = err
+	}
+}
+
+// Failures calls f for each filter that failed of some events, with their number
+// and the first error. They were not selected.
+func (w *Window) Failures(f func(where string, n uint64, first error)) {
+	for i := range w.failures {
+		if e := &w.failures[i]; e.n > 0 {
+			f(w.group.filters[i].text, e.n, e.first)
 		}
 	}
 }
@@ -135,6 +220,9 @@ func (w *Window) Merge(o *Window) {
 	for i, r := range w.reducers {
 		r.Merge(o.reducers[i])
 	}
+	for i, e := range o.failures {
+		w.failures[i].add(e.n, e.first)
+	}
 	o.Reset()
 }
 
@@ -153,4 +241,5 @@ func (w *Window) Reset() {
 		r.Reset()
 	}
 	w.names.reset()
+	clear(w.failures)
 }

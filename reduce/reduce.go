@@ -61,6 +61,25 @@ func (s Scope) Letters() string {
 	return "T"
 }
 
+// Scopes are the words of the scopes that can be asked for.
+var Scopes = []struct {
+	Word  string
+	Scope Scope
+}{{"queries", Queries}, {"responses", Responses}, {"messages", Messages}, {"transactions", Transactions}}
+
+// Word is the scope as the configuration writes it.
+func (s Scope) Word() string {
+	for _, w := range Scopes {
+		if w.Scope == s {
+			return w.Word
+		}
+	}
+	if s&Transactions != 0 {
+		return "transactions"
+	}
+	return "messages"
+}
+
 // scope is what e is.
 func (e *Event) scope() Scope {
 	switch {
@@ -81,6 +100,10 @@ type Params struct {
 	MaxKeys int      // keys counted exactly
 	Samples int      // items of a list
 	Types   []uint16 // QTYPEs
+	// Where narrows further than the entry does; nil does not.
+	Where *Where
+	// Mnemonics writes codes that are keys by their names.
+	Mnemonics bool
 	// Workers is how many share the work: their lists remember the place of each
 	// item in the capture, so that Merge restores the order.
 	Workers int
@@ -98,8 +121,10 @@ type Entry struct {
 	Name string
 	Doc  string
 	Of   Scope
-	// Where narrows the scope further; nil does not.
-	Where func(*Event) bool
+	// Where narrows the scope further; nil does not. Filter does so by an
+	// expression, see [CompileWhere].
+	Where  func(*Event) bool
+	Filter string
 	// Takes lists the parameters that mean something here, by their words in
 	// the configuration.
 	Takes []string

@@ -1,0 +1,316 @@
+package reduce
+
+import (
+	"errors"
+	"net/netip"
+	"reflect"
+	"strings"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/optimizer"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+)
+
+// has begins the name that says whether an event has a field. No identifier of
+// the language looks like that.
+const has = "?"
+
+// A program is a cond that the VM runs.
+type program struct {
+	code   *vm.Program
+	fields []*Field
+}
+
+// maxVMMemory bounds what one run may make, in the VM's units: about elements.
+const maxVMMemory = 100_000
+
+// runner is what an event has to run programs.
+type runner struct {
+	vm   vm.VM
+	envs map[*program]map[string]any
+}
+
+// match runs the program. An error is kept for the caller of the whole.
+func (p *program) match(e *Event) bool {
+	r := e.runner
+	if r == nil {
+		r = &runner{vm: vm.VM{MemoryBudget: maxVMMemory}, envs: make(map[*program]map[string]any)}
+		e.runner = r
+	}
+	env := r.envs[p]
+	if env == nil {
+		env = make(map[string]any, 2*len(p.fields))
+		r.envs[p] = env
+	}
+	for _, f := range p.fields {
+		f.fill(e, env)
+	}
+	result, err := r.vm.Run(p.code, env)
+	if err != nil {
+		if e.failure == nil {
+			e.failure = errors.New(runtimeMessage(err))
+		}
+		return false
+	}
+	yes, _ := result.(bool)
+	return yes
+}
+
+func runtimeMessage(err error) string {
+	message := err.Error()
+	if at, ok := err.(*file.Error); ok {
+		message = at.Message
+	}
+	return strings.TrimPrefix(message, "runtime error: ")
+}
+
+// fill puts the field of an event into env, or what stands for none.
+func (f *Field) fill(e *Event, env map[string]any) {
+	ok := false
+	switch {
+	case f.number != nil:
+		var n uint32
+		n, ok = f.number(e)
+		switch {
+		case f.Kind == Flag:
+			env[f.Name] = ok && n == 1
+		case f.Kind != Choice:
+			env[f.Name] = int(n)
+		case ok:
+			env[f.Name] = f.words[n]
+		default:
+			env[f.Name] = f.absent
+		}
+	case f.text != nil:
+		var b []byte
+		b, ok = f.text(e)
+		if ok {
+			env[f.Name] = string(b)
+		} else {
+			env[f.Name] = f.absent
+		}
+	default:
+		var p netip.Prefix
+		p, ok = f.addr(e)
+		env[f.Name] = p
+	}
+	env[has+f.Name] = ok
+}
+
+// sample is a value of the type that fill puts there.
+func (f *Field) sample() any {
+	switch {
+	case f.Kind == Flag:
+		return false
+	case f.Kind == Number || f.Kind == Code:
+		return 0
+	case f.Kind >= Address:
+		return netip.Prefix{}
+	}
+	return ""
+}
+
+// The functions of addresses, which the VM does not know.
+var vmFunctions = []*builtin.Function{
+	{Name: "?set", Types: []reflect.Type{reflect.TypeFor[func(netip.Prefix, *addressSet) bool]()}, Func: func(args ...any) (any, error) {
+		return args[1].(*addressSet).match(args[0].(netip.Prefix)), nil
+	}},
+	{Name: "?inside", Types: []reflect.Type{reflect.TypeFor[func(netip.Prefix, netip.Prefix) bool]()}, Func: func(args ...any) (any, error) {
+		return inside(args[0].(netip.Prefix), args[1].(netip.Prefix)), nil
+	}},
+	{Name: "?same", Types: []reflect.Type{reflect.TypeFor[func(netip.Prefix, netip.Prefix) bool]()}, Func: func(args ...any) (any, error) {
+		return same(args[0].(netip.Prefix), args[1].(netip.Prefix)), nil
+	}},
+}
+
+func same(p, q netip.Prefix) bool { return p == q }
+
+// compilePrograms compiles what is left to the VM.
+func (c *cond) compilePrograms() error {
+	for _, sub := range []*cond{c.a, c.b, c.c} {
+		if sub == nil {
+			continue
+		}
+		if err := sub.compilePrograms(); err != nil {
+			return err
+		}
+	}
+	if c.op != condVM {
+		return nil
+	}
+	var err error
+	c.vm, err = newProgram(c)
+	return err
+}
+
+// newProgram compiles all of c for the VM.
+func newProgram(c *cond) (*program, error) {
+	p := new(program)
+	tree := &parser.Tree{Node: c.plain()}
+	words := &words{}
+	ast.Walk(&tree.Node, words)
+	if words.nodes > maxVMNodes {
+		return nil, placed(words.first, "what is not made of simple comparisons has %d words at most, this has %d", maxVMNodes, words.nodes)
+	}
+	env := make(map[string]any)
+	for i := range Fields {
+		if f := &Fields[i]; words.names[f.Name] || words.names[has+f.Name] {
+			p.fields = append(p.fields, f)
+			env[f.Name], env[has+f.Name] = f.sample(), false
+		}
+	}
+	cfg := conf.New(env)
+	cfg.Expect = reflect.Bool
+	for _, f := range vmFunctions {
+		cfg.Functions[f.Name] = f
+	}
+	if _, err := checker.Check(tree, cfg); err != nil {
+		return nil, p.explain(err)
+	}
+	if err := optimizer.Optimize(&tree.Node, cfg); err != nil {
+		return nil, err
+	}
+	var err error
+	p.code, err = compiler.Compile(tree, cfg)
+	return p, err
+}
+
+// explain adds to an error of types what the fields are.
+func (p *program) explain(err error) error {
+	at, ok := err.(*file.Error)
+	if !ok {
+		return err
+	}
+	var kinds []string
+	for _, f := range p.fields {
+		kinds = append(kinds, f.Name+" is "+f.Kind.phrase())
+	}
+	message := at.Message
+	// The words and, or, not of an expression have been taken care of, so what is
+	// left is the question whether the event has a field.
+	if _, kind, ok := strings.Cut(message, "and (mismatched types bool and "); ok {
+		message = "this is neither true nor false, but " + strings.TrimSuffix(kind, ")")
+	}
+	message = strings.NewReplacer("mismatched types", "different types", "string", "text", "int", "number").Replace(message)
+	if len(kinds) > 0 {
+		message += ": " + strings.Join(kinds, ", ")
+	}
+	return placed(at.From, "%s", message)
+}
+
+// words are the names in a tree.
+type words struct {
+	names map[string]bool
+	nodes int
+	first int
+}
+
+// Visit implements [ast.Visitor].
+func (w *words) Visit(n *ast.Node) {
+	w.nodes++
+	if w.first == 0 {
+		w.first = at(*n)
+	}
+	if id, ok := (*n).(*ast.IdentifierNode); ok {
+		if w.names == nil {
+			w.names = make(map[string]bool)
+		}
+		w.names[id.Value] = true
+	}
+}
+
+func word(name string) ast.Node { return &ast.IdentifierNode{Value: name} }
+
+func operation(op string, a, b ast.Node) ast.Node {
+	return &ast.BinaryNode{Operator: op, Left: a, Right: b}
+}
+
+func not(n ast.Node) ast.Node { return &ast.UnaryNode{Operator: "not", Node: n} }
+
+// plain is the cond in operations of the VM.
+func (c *cond) plain() ast.Node {
+	switch c.op {
+	case condTrue:
+		return &ast.BoolNode{Value: true}
+	case condAnd:
+		return operation("and", c.a.plain(), c.b.plain())
+	case condOr:
+		return operation("or", c.a.plain(), c.b.plain())
+	case condNot:
+		return not(c.a.plain())
+	case condIf:
+		return &ast.ConditionalNode{Cond: c.a.plain(), Exp1: c.b.plain(), Exp2: c.c.plain()}
+	case condTest:
+		return c.test.plain()
+	case condVM:
+		n := c.node
+		for _, f := range c.guards {
+			n = operation("and", word(has+f.Name), n)
+			n.SetLocation(c.node.Location())
+		}
+		return n
+	}
+	return &ast.BoolNode{}
+}
+
+func (t *test) plain() ast.Node {
+	f := word(t.field.Name)
+	if t.other != nil {
+		g := word(t.other.Name)
+		n := operation(t.op, f, g)
+		if t.field.Kind >= Address {
+			name := "?inside"
+			if t.op == "==" {
+				name = "?same"
+			}
+			n = &ast.CallNode{Callee: word(name), Arguments: []ast.Node{f, g}}
+		}
+		return operation("and", operation("and", word(has+t.field.Name), word(has+t.other.Name)), n)
+	}
+	var n ast.Node
+	switch t.field.Kind {
+	case Number, Code:
+		n = &ast.BoolNode{}
+		for _, s := range t.spans {
+			low, high := &ast.IntegerNode{Value: int(s.low)}, &ast.IntegerNode{Value: int(s.high)}
+			one := operation("and", operation(">=", f, low), operation("<=", f, high))
+			if s.low == s.high {
+				one = operation("==", f, low)
+			}
+			n = operation("or", n, one)
+		}
+	case Flag:
+		if n = f; t.spans[0].low == 0 {
+			n = not(f)
+		}
+	case Choice:
+		list := &ast.ArrayNode{}
+		for _, s := range t.spans {
+			for i := s.low; i <= s.high; i++ {
+				list.Nodes = append(list.Nodes, &ast.StringNode{Value: t.field.words[i]})
+			}
+		}
+		n = operation("in", f, list)
+	case Name, Text:
+		n = operation(t.op, f, &ast.StringNode{Value: t.text})
+		if t.op == "==" {
+			list := &ast.ArrayNode{}
+			for _, s := range t.texts {
+				list.Nodes = append(list.Nodes, &ast.StringNode{Value: s})
+			}
+			n = operation("in", f, list)
+		}
+	default:
+		n = &ast.CallNode{Callee: word("?set"), Arguments: []ast.Node{f, &ast.ConstantNode{Value: t.addrs}}}
+	}
+	if t.orAbsent {
+		return operation("or", not(word(has+t.field.Name)), n)
+	}
+	return operation("and", word(has+t.field.Name), n)
+}
