@@ -3,6 +3,7 @@ package fievel
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"ratadns/speedy"
@@ -15,6 +16,7 @@ type Config struct {
 	Sides   *speedy.Sides
 	Window  Window
 	Workers int // that share the flows; 0 is one
+	Log     *slog.Logger
 }
 
 // A Window is a length of capture time aligned to the epoch, or a number of
@@ -31,6 +33,7 @@ func DefaultConfig() Config {
 	return Config{
 		Sides:  speedy.NewSides([]uint16{53}, nil),
 		Window: Window{Duration: 10 * time.Second, Lateness: time.Second},
+		Log:    slog.New(slog.DiscardHandler),
 	}
 }
 

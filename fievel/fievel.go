@@ -213,6 +213,9 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 	for _, o := range w.parts[1:] {
 		all.Merge(o)
 	}
+	all.Failures(func(where string, n uint64, first error) {
+		f.cfg.Log.Warn("where failed, messages not selected", "server", srv.name, "window", time.Unix(0, w.start).UTC(), "where", where, "count", n, "err", first)
+	})
 	w.malformed = all.Malformed
 	f.Stats.Malformed += w.malformed
 	for i := range f.reducers {

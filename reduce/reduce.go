@@ -74,7 +74,7 @@ func (s Scope) Word() string {
 			return w.Word
 		}
 	}
-	if s&Transactions != 0 {
+	if s&Messages == 0 {
 		return "transactions"
 	}
 	return "messages"

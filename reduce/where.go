@@ -101,7 +101,14 @@ func (w *Where) Suits(s Scope) error {
 
 // suits says why events of that scope never have the field, if so.
 func (f *Field) suits(s Scope) error {
-	if f.Of == 0 || f.Of&s != 0 {
+	of := s
+	if s&Complete != 0 {
+		of |= Responses
+	}
+	if s&Overdue != 0 {
+		of |= Queries
+	}
+	if f.Of == 0 || f.Of&of != 0 {
 		return nil
 	}
 	return fmt.Errorf("%s is of %s, not of %s", f.Name, f.Of.Word(), s.Word())

@@ -22,7 +22,6 @@ import (
 	"ratadns/bus"
 	"ratadns/fievel"
 	"ratadns/jerry"
-	"ratadns/reduce"
 	"ratadns/speedy"
 )
 
@@ -33,13 +32,15 @@ type config struct {
 	Window    windowConfig        `yaml:"window"`
 	Redis     redisConfig         `yaml:"redis"`
 	Envelope  string              `yaml:"envelope"`
+	Codes     string              `yaml:"codes"`
 	Output    *outputConfig       `yaml:"output"`
 	Reducers  []reducerConfig     `yaml:"reducers"`
 	Anonymize anonymizeConfig     `yaml:"anonymize"`
 	Jerry     jerryConfig         `yaml:"jerry"`
 
-	path string
-	file *ast.File
+	path  string
+	file  *ast.File
+	lines []string
 }
 
 // Lengths and sizes are read as words, so that an error can tell where.
@@ -67,55 +68,6 @@ type redisConfig struct {
 type anonymizeConfig struct {
 	Method string `yaml:"method"`
 	Key    string `yaml:"key"`
-}
-
-// outputConfig is a word, stdout or discard, or one of the members.
-type outputConfig struct {
-	word  string
-	Redis *struct {
-		Channel string `yaml:"channel"`
-	} `yaml:"redis"`
-	File string `yaml:"file"`
-}
-
-// UnmarshalYAML implements [yaml.InterfaceUnmarshaler].
-func (o *outputConfig) UnmarshalYAML(unmarshal func(any) error) error {
-	if unmarshal(&o.word) == nil {
-		return nil
-	}
-	type plain outputConfig
-	return unmarshal((*plain)(o))
-}
-
-// reducerConfig is the name of a reducer of the catalogue, or the members.
-type reducerConfig struct {
-	Use      string        `yaml:"use"`
-	Name     string        `yaml:"name"`
-	Output   *outputConfig `yaml:"output"`
-	Envelope string        `yaml:"envelope"`
-	N        *int          `yaml:"n"`
-	Top      *int          `yaml:"top"`
-	Ties     string        `yaml:"ties"`
-	MaxKeys  *int          `yaml:"max_keys"`
-	Samples  *int          `yaml:"samples"`
-	Types    []string      `yaml:"types"`
-}
-
-// UnmarshalYAML implements [yaml.InterfaceUnmarshaler].
-func (r *reducerConfig) UnmarshalYAML(unmarshal func(any) error) error {
-	if unmarshal(&r.Use) == nil {
-		return nil
-	}
-	type plain reducerConfig
-	return unmarshal((*plain)(r))
-}
-
-// typ is the type of the reducer's reports.
-func (r *reducerConfig) typ() string {
-	if r.Name != "" {
-		return r.Name
-	}
-	return r.Use
 }
 
 // loadConfig reads the file of that name; "-" is standard input. An error of
@@ -147,7 +99,7 @@ func newConfig() *config {
 func (c *config) parse(b []byte) error {
 	file, err := parser.ParseBytes(b, 0)
 	if err == nil {
-		c.file = file
+		c.file, c.lines = file, strings.Split(string(b), "\n")
 		if len(file.Docs) == 0 || file.Docs[0].Body == nil {
 			return c.validate() // nothing but comments: the defaults
 		}
@@ -194,13 +146,6 @@ func (c *config) at(path, format string, args ...any) error {
 	return fmt.Errorf("%s:%d:%d: %w", c.path, line, column, fmt.Errorf(format, args...))
 }
 
-// maxSamples and the like bound what the configuration may ask for.
-const (
-	maxTop     = 1_000_000
-	maxMaxKeys = 10_000_000
-	maxSamples = 1_000_000
-)
-
 func (c *config) validate() error {
 	w, err := c.window()
 	if err != nil {
@@ -221,6 +166,9 @@ func (c *config) validate() error {
 	}
 	if c.Envelope != "" && c.Envelope != "seed" && c.Envelope != "full" {
 		return c.at("$.envelope", "envelope must be seed or full, got %q", c.Envelope)
+	}
+	if err := c.checkCodes("$.codes", c.Codes); err != nil {
+		return err
 	}
 	if _, err := speedy.NewAnonymizer(speedy.Method(c.Anonymize.Method), speedy.Key{}); err != nil {
 		return c.at("$.anonymize.method", "anonymize.method: %w", err)
@@ -245,87 +193,6 @@ func (c *config) validate() error {
 		}
 	}
 	return nil
-}
-
-func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]bool) error {
-	if r.Use == "" && c.isNull(path) {
-		r.Use = "Null" // which YAML takes for nothing
-	}
-	if r.Use == "" {
-		return c.at(path, "use is missing: a reducer of the catalogue, see: ratadns reducers")
-	}
-	at := func(member string) string {
-		if c.node(path+"."+member) != nil {
-			return path + "." + member
-		}
-		return path
-	}
-	entry, err := reduce.Find(r.Use)
-	if err != nil {
-		return c.at(at("use"), "%w", err)
-	}
-	if seen[r.typ()] {
-		return c.at(at("use"), "two reducers report as %q; give one another name", r.typ())
-	}
-	seen[r.typ()] = true
-	for _, p := range []struct {
-		name  string
-		value *int
-		max   int
-	}{{"n", r.N, maxTop}, {"top", r.Top, maxTop}, {"max_keys", r.MaxKeys, maxMaxKeys}, {"samples", r.Samples, maxSamples}} {
-		if p.value == nil {
-			continue
-		}
-		if !slices.Contains(entry.Takes, p.name) {
-			return c.at(at(p.name), "%s means nothing to %s", p.name, r.Use)
-		}
-		if *p.value < 1 || *p.value > p.max {
-			return c.at(at(p.name), "%s must be 1 to %d, got %d", p.name, p.max, *p.value)
-		}
-	}
-	if r.N != nil && r.Top != nil {
-		return c.at(at("top"), "n and top are two words for one thing, choose one")
-	}
-	if r.Ties != "" && (r.Ties != "all" || !slices.Contains(entry.Takes, "ties")) {
-		return c.at(at("ties"), "ties must be all, for a reducer with a top, got %q", r.Ties)
-	}
-	if r.Types != nil && !slices.Contains(entry.Takes, "types") {
-		return c.at(at("types"), "types means nothing to %s", r.Use)
-	}
-	if _, err := reduce.ParseTypes(r.Types); err != nil {
-		return c.at(at("types"), "types: %w", err)
-	}
-	if r.Envelope != "" && r.Envelope != "seed" && r.Envelope != "full" {
-		return c.at(at("envelope"), "envelope must be seed or full, got %q", r.Envelope)
-	}
-	if r.Output != nil {
-		return c.checkOutput(at("output"), r.Output)
-	}
-	return nil
-}
-
-func (c *config) checkOutput(path string, o *outputConfig) error {
-	switch {
-	case o.word != "":
-		if o.word != "stdout" && o.word != "discard" {
-			return c.at(path, "output must be stdout, discard, {file: NAME} or {redis: {channel: NAME}}, got %q", o.word)
-		}
-	case (o.Redis != nil) == (o.File != ""):
-		return c.at(path, "output must be stdout, discard, {file: NAME} or {redis: {channel: NAME}}")
-	case o.Redis != nil && c.Redis.URL == "":
-		return c.at(path, "output goes to redis, but redis.url is not set")
-	}
-	return nil
-}
-
-// isNull reports whether the reducer at path is written as the bare word Null.
-func (c *config) isNull(path string) bool {
-	for _, p := range []string{path, path + ".use"} {
-		if null, ok := c.node(p).(*ast.NullNode); ok {
-			return null.GetToken().Value == "Null"
-		}
-	}
-	return false
 }
 
 // plainWords says what the YAML library says without Go's types: value is what
@@ -433,38 +300,6 @@ func (c *config) serverList() ([]fievel.Server, error) {
 		list = append(list, s)
 	}
 	return list, nil
-}
-
-// catalogueChannels are the channels that Jerry hears when the configuration
-// names none: those of the catalogue and of the reducers in the file.
-func catalogueChannels(c *config) []string {
-	names := make(map[string]bool)
-	for _, e := range reduce.Catalog {
-		names[e.Name] = true
-	}
-	for i := range c.Reducers {
-		r := &c.Reducers[i]
-		names[r.typ()] = true
-		if o := c.outputOf(r); o != nil && o.Redis != nil {
-			names[expand(o.Redis.Channel, r.typ())] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
-func (c *config) outputOf(r *reducerConfig) *outputConfig {
-	if r.Output != nil {
-		return r.Output
-	}
-	return c.Output
-}
-
-// expand puts the type into a channel's or file's name. The default is the type.
-func expand(name, typ string) string {
-	if name == "" {
-		return typ
-	}
-	return strings.ReplaceAll(name, "{type}", typ)
 }
 
 //go:embed example.yml

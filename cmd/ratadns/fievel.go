@@ -146,6 +146,7 @@ func newFievel(cfg *config, fc fievel.Config, e *env, anon *speedy.Anonymizer) (
 	if len(cfg.Reducers) == 0 {
 		return nil, nil, usagef("%s: no reducers; see: ratadns config example", cfg.path)
 	}
+	fc.Log = e.log
 	var reducers []fievel.Reducer
 	for i := range cfg.Reducers {
 		r := &cfg.Reducers[i]
@@ -177,8 +178,15 @@ func (c *config) fievel() (fievel.Config, error) {
 }
 
 func newReducer(cfg *config, r *reducerConfig, o bus.Output) fievel.Reducer {
-	entry, _ := reduce.Find(r.Use) // checked when the file was read
-	p := reduce.Params{Ties: r.Ties == "all"}
+	entry := r.entry
+	if entry == nil { // of no file, which would have been checked
+		entry, _ = reduce.Find(r.Use)
+	}
+	codes := r.Codes
+	if codes == "" {
+		codes = cfg.Codes
+	}
+	p := reduce.Params{Ties: r.Ties == "all", Where: r.where, Mnemonics: codes == "names"}
 	for _, v := range []struct {
 		from *int
 		to   *int

@@ -18,10 +18,8 @@ func (c *reducersCmd) Run(e *env) error {
 		if err != nil {
 			return usageError{err}
 		}
-		fmt.Fprintf(e.stdout, "%s: %s\nscope: %s\n", r.Name, r.Doc, scopes[r.Of.Letters()])
-		if len(r.Takes) > 0 {
-			fmt.Fprintf(e.stdout, "takes: %s\n", strings.Join(r.Takes, ", "))
-		}
+		fmt.Fprintf(e.stdout, "%s: %s\nscope: %s\n", r.Name, r.Doc, r.Of.Word())
+		fmt.Fprintf(e.stdout, "takes: %s\n", strings.Join(r.Parameters(), ", "))
 		return nil
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
@@ -32,5 +30,3 @@ func (c *reducersCmd) Run(e *env) error {
 	fmt.Fprintln(w, "\nM all messages, Q queries, R responses, T transactions")
 	return w.Flush()
 }
-
-var scopes = map[string]string{"M": "all messages", "Q": "queries", "R": "responses", "T": "transactions"}

@@ -71,7 +71,7 @@ func (c *upCmd) Run(e *env) error {
 	if fc.Workers, err = c.count(); err != nil {
 		return err
 	}
-	fc.Sides = speedy.NewSides(c.Ports, c.prefixes())
+	fc.Sides, fc.Log = speedy.NewSides(c.Ports, c.prefixes()), e.log
 	src, err := c.source(e, fc.Workers, speed)
 	if err != nil {
 		return err
