@@ -155,6 +155,9 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 	if _, err := reduce.ParseTypes(r.Types); err != nil {
 		return c.at(at("types"), "types: %w", err)
 	}
+	if r.Where == nil && c.node(path+".where") != nil {
+		return c.at(path+".where", "where is empty; an expression such as rcode == \"NXDOMAIN\" would do")
+	}
 	if r.Where != nil {
 		if r.where, err = reduce.CompileWhere(*r.Where); err != nil {
 			return c.atWhere(path+".where", err)
