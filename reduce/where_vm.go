@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
@@ -24,7 +25,15 @@ const has = "?"
 // A program is a cond that the VM runs.
 type program struct {
 	code   *vm.Program
-	fields []*Field
+	fields []programField
+}
+
+// A programField is a field that a program uses. Without one that is required
+// the answer is no; has is the name under which it asks for the others, if so.
+type programField struct {
+	*Field
+	required bool
+	has      string
 }
 
 // maxVMMemory bounds what one run may make, in the VM's units: about elements.
@@ -48,8 +57,15 @@ func (p *program) match(e *Event) bool {
 		env = make(map[string]any, 2*len(p.fields))
 		r.envs[p] = env
 	}
-	for _, f := range p.fields {
-		f.fill(e, env)
+	for i := range p.fields {
+		f := &p.fields[i]
+		ok := f.fill(e, env)
+		if !ok && f.required {
+			return false
+		}
+		if f.has != "" {
+			env[f.has] = ok
+		}
 	}
 	result, err := r.vm.Run(p.code, env)
 	if err != nil {
@@ -71,8 +87,7 @@ func runtimeMessage(err error) string {
 }
 
 // fill puts the field of an event into env, or what stands for none.
-func (f *Field) fill(e *Event, env map[string]any) {
-	ok := false
+func (f *Field) fill(e *Event, env map[string]any) (ok bool) {
 	switch {
 	case f.number != nil:
 		var n uint32
@@ -100,7 +115,7 @@ func (f *Field) fill(e *Event, env map[string]any) {
 		p, ok = f.addr(e)
 		env[f.Name] = p
 	}
-	env[has+f.Name] = ok
+	return ok
 }
 
 // sample is a value of the type that fill puts there.
@@ -152,7 +167,12 @@ func (c *cond) compilePrograms() error {
 // newProgram compiles all of c for the VM.
 func newProgram(c *cond) (*program, error) {
 	p := new(program)
-	tree := &parser.Tree{Node: c.plain()}
+	tree := new(parser.Tree)
+	if c.op == condVM {
+		tree.Node = c.node
+	} else {
+		tree.Node = c.plain()
+	}
 	words := &words{}
 	ast.Walk(&tree.Node, words)
 	if words.nodes > maxVMNodes {
@@ -160,9 +180,15 @@ func newProgram(c *cond) (*program, error) {
 	}
 	env := make(map[string]any)
 	for i := range Fields {
-		if f := &Fields[i]; words.names[f.Name] || words.names[has+f.Name] {
+		f := programField{Field: &Fields[i]}
+		if words.names[has+f.Name] {
+			f.has = has + f.Name
+			env[f.has] = false
+		}
+		f.required = c.op == condVM && slices.Contains(c.guards, f.Field)
+		if words.names[f.Name] || f.required || f.has != "" {
+			env[f.Name] = f.sample()
 			p.fields = append(p.fields, f)
-			env[f.Name], env[has+f.Name] = f.sample(), false
 		}
 	}
 	cfg := conf.New(env)
@@ -171,7 +197,7 @@ func newProgram(c *cond) (*program, error) {
 		cfg.Functions[f.Name] = f
 	}
 	if _, err := checker.Check(tree, cfg); err != nil {
-		return nil, p.explain(err)
+		return nil, p.explain(err, words.first)
 	}
 	if err := optimizer.Optimize(&tree.Node, cfg); err != nil {
 		return nil, err
@@ -181,27 +207,25 @@ func newProgram(c *cond) (*program, error) {
 	return p, err
 }
 
-// explain adds to an error of types what the fields are.
-func (p *program) explain(err error) error {
-	at, ok := err.(*file.Error)
-	if !ok {
-		return err
-	}
+// explain adds to an error of types what the fields are. The checker does not
+// say where a whole is not what it is to be; from is where it stands.
+func (p *program) explain(err error, from int) error {
 	var kinds []string
 	for _, f := range p.fields {
 		kinds = append(kinds, f.Name+" is "+f.Kind.phrase())
 	}
-	message := at.Message
-	// The words and, or, not of an expression have been taken care of, so what is
-	// left is the question whether the event has a field.
-	if _, kind, ok := strings.Cut(message, "and (mismatched types bool and "); ok {
-		message = "this is neither true nor false, but " + strings.TrimSuffix(kind, ")")
+	message := err.Error()
+	if at, ok := err.(*file.Error); ok {
+		message, from = at.Message, at.From
 	}
-	message = strings.NewReplacer("mismatched types", "different types", "string", "text", "int", "number").Replace(message)
+	message = strings.NewReplacer(
+		"expected bool, but got ", "this is neither true nor false, but ",
+		"mismatched types", "different types", "string", "text", "int", "number",
+	).Replace(message)
 	if len(kinds) > 0 {
 		message += ": " + strings.Join(kinds, ", ")
 	}
-	return placed(at.From, "%s", message)
+	return placed(from, "%s", message)
 }
 
 // words are the names in a tree.
@@ -213,8 +237,7 @@ type words struct {
 
 // Visit implements [ast.Visitor].
 func (w *words) Visit(n *ast.Node) {
-	w.nodes++
-	if w.first == 0 {
+	if w.nodes++; w.nodes == 1 || at(*n) < w.first {
 		w.first = at(*n)
 	}
 	if id, ok := (*n).(*ast.IdentifierNode); ok {
