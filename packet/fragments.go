@@ -21,6 +21,7 @@ type fragments struct {
 	waiting map[datagramKey]*datagram
 	queue   []*datagram // by first arrival
 	held    int         // octets
+	packets uint64      // of those that wait
 	now     int64       // as the parser's clock says
 	lost    []Segment   // given up since the parser was asked
 }
@@ -70,6 +71,7 @@ func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off 
 		f.queue = append(f.queue, d)
 	}
 	d.packets++
+	f.packets++
 	d.other = d.other || other
 	if d.refused || !d.put(proto, off, more, data, size) {
 		// Its other fragments are refused as they come.
@@ -175,6 +177,7 @@ func (f *fragments) giveUp(p *Stats, d *datagram) {
 
 func (f *fragments) forget(d *datagram) {
 	f.held -= d.held
+	f.packets -= d.packets
 	d.pieces, d.held, d.done = nil, 0, true
 	delete(f.waiting, d.key)
 	// One that waits must not keep all those behind it that are done.
@@ -183,12 +186,21 @@ func (f *fragments) forget(d *datagram) {
 	}
 }
 
-// TakeLost returns a segment, with addresses and the place only, for each datagram that was
-// given up since it was called last. They are valid until the next Parse.
+// TakeLost returns a segment, with addresses and the place only, for each
+// datagram that was given up since it was called last. They are valid until the
+// next Parse.
 func (p *Parser) TakeLost() []Segment {
 	lost := p.fragments.lost
 	p.fragments.lost = p.fragments.lost[:0]
 	return lost
+}
+
+// Snapshot are the counters as if the capture ended here: what still waits is
+// among Fragments.
+func (p *Parser) Snapshot() Stats {
+	s := p.Stats
+	s.Fragments += p.fragments.packets
+	return s
 }
 
 // Close gives up the datagrams that are not complete at the end of the capture.

@@ -130,14 +130,19 @@ func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error
 		for i, w := range e.workers {
 			w.todo = l.segments[i]
 		}
+		var err error
 		for full := true; full; {
 			full = e.work(l)
-			if err := flush(); err != nil {
-				return err
+			if ferr := flush(); err == nil { // what follows an error is only counted
+				err = ferr
 			}
 		}
 		for _, w := range e.workers {
 			w.streams.Release()
+		}
+		if err != nil {
+			e.closeStreams()
+			return err
 		}
 		free <- l
 	}
@@ -187,6 +192,10 @@ func (e *Engine) close() {
 	for _, lost := range e.parser.TakeLost() {
 		e.workers[0].streams.Add(&lost)
 	}
+	e.closeStreams()
+}
+
+func (e *Engine) closeStreams() {
 	for _, w := range e.workers {
 		w.streams.Close()
 	}
@@ -245,7 +254,7 @@ func (e *Engine) alone(l *load) {
 			streams.Add(s)
 		}
 	}
-	e.parsed = e.parser.Stats
+	e.parsed = e.parser.Snapshot()
 }
 
 // parse parses packets and divides them.
@@ -268,7 +277,7 @@ func (e *Engine) parse(l *load) {
 			l.add(s)
 		}
 	}
-	l.parsed = e.parser.Stats
+	l.parsed = e.parser.Snapshot()
 }
 
 func (l *load) reset() {

@@ -70,6 +70,7 @@ type merger struct {
 	w   io.Writer
 	out []*output
 	buf []byte
+	err error // the first
 }
 
 // flush writes what is there. Behind the last message of an output that is full
@@ -100,9 +101,7 @@ func (m *merger) flush() error {
 		m.buf = append(m.buf, best.buf[best.start():best.marks[best.next].end]...)
 		best.next++
 		if len(m.buf) >= maxOutput {
-			if err := m.write(); err != nil {
-				return err
-			}
+			_ = m.write() // the first error is kept
 		}
 	}
 	for _, o := range m.out {
@@ -111,13 +110,14 @@ func (m *merger) flush() error {
 	return m.write()
 }
 
+// write writes buf. What follows an error is dropped, so that the rest of the
+// batch is still counted.
 func (m *merger) write() error {
-	if len(m.buf) == 0 {
-		return nil
+	if len(m.buf) > 0 && m.err == nil {
+		_, m.err = m.w.Write(m.buf)
 	}
-	_, err := m.w.Write(m.buf)
 	m.buf = m.buf[:0]
-	return err
+	return m.err
 }
 
 // start is where the next message begins in buf.

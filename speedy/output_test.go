@@ -339,3 +339,25 @@ func TestWriteCancelEndless(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// full is a writer that fails after so many octets.
+type full int
+
+func (f *full) Write(b []byte) (int, error) {
+	if *f -= full(len(b)); *f < 0 {
+		return 0, io.ErrClosedPipe
+	}
+	return len(b), nil
+}
+
+// TestWriteError: after an error of the writer the doors add up to what was read.
+func TestWriteError(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		w := full(100_000)
+		s, err := Write(t.Context(), openPcap(t, sampleCapture(t)), &w, DefaultConfig(), workers, FieldsDefault, anonymizer(t, None, zeroKey))
+		if err != io.ErrClosedPipe || s.Received == 0 || s.Received > 10_000 {
+			t.Errorf("%d workers: %d packets, %v", workers, s.Received, err)
+		}
+		ledger(t, s)
+	}
+}
