@@ -5,8 +5,8 @@ import "strconv"
 // Code points and their mnemonics, as IANA registers them in "Domain Name
 // System (DNS) Parameters", https://www.iana.org/assignments/dns-parameters,
 // in the state of mid-2025. What is not assigned is written with its number:
-// TYPE65400 and CLASS7 (RFC 3597 §5), and after their model RCODE77, OPCODE9
-// and OPTION4.
+// TYPE65400 and CLASS7 (RFC 3597 §5), and after their model RCODE77, OPCODE9,
+// OPTION4 and EDE99.
 //
 // Each registry is one table; both directions are derived from it.
 
@@ -237,6 +237,19 @@ var options = newRegistry("OPTION", 65535, []code{
 	{OptionUmbrellaIdent, "Umbrella Ident"}, {OptionDeviceID, "DeviceID"},
 })
 
+// What the registry calls the purpose of an extended DNS error (RFC 8914 §5.2)
+// is its name.
+var extendedErrors = newRegistry("EDE", 65535, []code{
+	{0, "Other Error"}, {1, "Unsupported DNSKEY Algorithm"}, {2, "Unsupported DS Digest Type"}, {3, "Stale Answer"},
+	{4, "Forged Answer"}, {5, "DNSSEC Indeterminate"}, {6, "DNSSEC Bogus"}, {7, "Signature Expired"},
+	{8, "Signature Not Yet Valid"}, {9, "DNSKEY Missing"}, {10, "RRSIGs Missing"}, {11, "No Zone Key Bit Set"},
+	{12, "NSEC Missing"}, {13, "Cached Error"}, {14, "Not Ready"}, {15, "Blocked"}, {16, "Censored"},
+	{17, "Filtered"}, {18, "Prohibited"}, {19, "Stale NXDomain Answer"}, {20, "Not Authoritative"},
+	{21, "Not Supported"}, {22, "No Reachable Authority"}, {23, "Network Error"}, {24, "Invalid Data"},
+	{25, "Signature Expired before Valid"}, {26, "Too Early"}, {27, "Unsupported NSEC3 Iterations Value"},
+	{28, "Unable to conform to policy"}, {29, "Synthesized"}, {30, "Invalid Query Type"},
+})
+
 // TypeName is the mnemonic of an RR TYPE. Only for an unknown one does it
 // allocate, here and in the functions like it.
 func TypeName(t uint16) string { return types.name(t) }
@@ -280,6 +293,13 @@ func OptionName(o uint16) string { return options.name(o) }
 // OptionByName is the EDNS option of a name or of OPTION and a number, in any case.
 func OptionByName(s string) (uint16, bool) { return options.byName(s) }
 
+// ExtendedErrorName is the registered purpose of an extended DNS error.
+func ExtendedErrorName(c uint16) string { return extendedErrors.name(c) }
+
+// ExtendedErrorByName is the extended DNS error of a purpose or of EDE and a
+// number, in any case.
+func ExtendedErrorByName(s string) (uint16, bool) { return extendedErrors.byName(s) }
+
 // A code is an entry of a registry. Where a number has two, the first is its
 // mnemonic and the others are understood as well.
 type code struct {
@@ -300,7 +320,7 @@ type registry struct {
 const smallCodes = 512
 
 // longestName is more than the longest mnemonic has octets.
-const longestName = 32
+const longestName = 40
 
 func newRegistry(prefix string, max int, codes []code) *registry {
 	r := &registry{prefix: prefix, max: max, names: make(map[string]uint16, len(codes))}
