@@ -24,7 +24,11 @@ func NewSides(ports []uint16, servers []netip.Prefix) *Sides {
 
 func (s *Sides) isDNS(port uint16) bool { return s.ports[port/64]>>(port%64)&1 != 0 }
 
-func (s *Sides) isServer(a netip.Addr) bool {
+// Known reports whether servers are known by their addresses.
+func (s *Sides) Known() bool { return len(s.servers) > 0 }
+
+// IsServer reports whether a is the address of a known server.
+func (s *Sides) IsServer(a netip.Addr) bool {
 	a = a.Unmap()
 	return slices.ContainsFunc(s.servers, func(p netip.Prefix) bool { return p.Contains(a) })
 }
@@ -32,7 +36,7 @@ func (s *Sides) isServer(a netip.Addr) bool {
 // FromServer reports whether the source is the server's side.
 func (s *Sides) FromServer(source, dest netip.Addr, sourcePort, destPort uint16, qr bool) bool {
 	if len(s.servers) > 0 {
-		if from, to := s.isServer(source), s.isServer(dest); from != to {
+		if from, to := s.IsServer(source), s.IsServer(dest); from != to {
 			return from
 		}
 	}
