@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"ratadns/reduce"
 	"ratadns/speedy"
 )
 
@@ -15,7 +16,8 @@ type Config struct {
 	Servers []Server // told apart by their addresses
 	Sides   *speedy.Sides
 	Window  Window
-	Workers int // that share the flows; 0 is one
+	Workers int           // that share the flows; 0 is one
+	Facts   *reduce.Facts // nil are those that come with the program
 	Log     *slog.Logger
 }
 

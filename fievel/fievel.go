@@ -63,6 +63,9 @@ func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 		f.parts = append(f.parts, &part{
 			f: f, index: i, dec: speedy.NewDecoder(cfg.Sides, false), anon: own, event: reduce.NewEvent(own),
 		})
+		if cfg.Facts != nil {
+			f.parts[i].event.Facts = cfg.Facts
+		}
 	}
 	f.clock.far = int64(maxJump)
 	for _, s := range cfg.Servers {

@@ -1,6 +1,7 @@
 package fievel
 
 import (
+	"net/netip"
 	"slices"
 
 	"ratadns/reduce"
@@ -45,7 +46,29 @@ func (f *Fievel) newServer(name string) *server {
 	for i := range f.parts {
 		s.groups = append(s.groups, reduce.NewGroup(uses, len(f.parts), reduce.Style{Anonymizer: f.parts[i].anon}))
 	}
+	if own := f.ownAddresses(name); own != nil {
+		for _, g := range s.groups {
+			g.Own = own
+		}
+	}
 	return s
+}
+
+// ownAddresses tells the addresses of the server of that name from others, or
+// is nil where they are not known.
+func (f *Fievel) ownAddresses(name string) func(netip.Addr) bool {
+	for _, s := range f.cfg.Servers {
+		if s.Name == name && len(s.Addresses) > 0 {
+			return func(a netip.Addr) bool {
+				srv := f.byAddr[a]
+				return srv != nil && srv.name == name
+			}
+		}
+	}
+	if f.cfg.Sides.Known() {
+		return f.cfg.Sides.IsServer
+	}
+	return nil
 }
 
 // first is the oldest open window, or nil.

@@ -169,6 +169,9 @@ func (g *Group) newDeclared(u *Use, names *interner) Reducer {
 	d := &declared{measure: e.Measure, params: u.Params, asTop: e.AsTop, style: g.style}
 	d.style.Mnemonics = d.style.Mnemonics || u.Mnemonics
 	for _, name := range e.By {
+		if name == "client_subnet" {
+			name = u.subnetField()
+		}
 		d.by = append(d.by, g.dim(name))
 	}
 	if d.params.Top == 0 {

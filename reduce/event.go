@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"bytes"
+	"net/netip"
 
 	"ratadns/dns"
 	"ratadns/speedy"
@@ -20,13 +21,19 @@ type Event struct {
 	Retransmissions int
 	Query           *speedy.Message
 	// Bare says of a TimedOut query that nothing but its flow and id was kept.
-	Bare  bool
+	Bare bool
+	// Facts are what fields look up elsewhere.
+	Facts *Facts
+	own   func(netip.Addr) bool // the server's addresses, or nil
 	enc   *speedy.Encoder
 	anon  *speedy.Anonymizer
 	asked cached // QNAME as asked
 	lower cached // QNAME with A-Z folded
 	json  cached // the message as Speedy writes it
 	addrs [2]cached
+	split parts
+	opts  options
+	zones zoneCache
 	// Fields of this event, and the interner of the window that it is added to.
 	values  []value
 	ordinal uint32
@@ -47,7 +54,7 @@ type cached struct {
 
 // NewEvent returns an Event whose addresses go through anon.
 func NewEvent(anon *speedy.Anonymizer) *Event {
-	return &Event{enc: speedy.NewEncoder(speedy.FieldsDefault, anon), anon: anon}
+	return &Event{enc: speedy.NewEncoder(speedy.FieldsDefault, anon), anon: anon, Facts: DefaultFacts()}
 }
 
 // Set makes e stand for m.
@@ -56,6 +63,7 @@ func (e *Event) Set(m *speedy.Message) {
 	e.Match, e.LatencyNS, e.Retransmissions, e.Query, e.Bare = Unmatched, 0, 0, nil, false
 	e.asked.made, e.lower.made, e.json.made = false, false, false
 	e.addrs[0].made, e.addrs[1].made = false, false
+	e.split.made, e.opts.made = false, false
 	if e.ordinal++; e.ordinal == 0 { // of which old values could seem to be
 		clear(e.values)
 		clear(e.verdicts)

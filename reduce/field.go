@@ -2,10 +2,11 @@ package reduce
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 
 	"ratadns/dns"
-	"ratadns/packet"
 	"ratadns/speedy"
 )
 
@@ -56,6 +57,9 @@ type Field struct {
 	small  bool     // numbers are below 65,536
 	// A name is absolute, and not a part of one.
 	absolute bool
+	// with completes a field that takes arguments, and reports whether they are
+	// good. The name of such a field shows them: label(n).
+	with func(f *Field, args []string) bool
 }
 
 // codes are a registry of code points.
@@ -68,141 +72,45 @@ var (
 	typeCodes   = &codes{dns.TypeName, dns.TypeByName}
 	classCodes  = &codes{dns.ClassName, dns.ClassByName}
 	rcodeCodes  = &codes{dns.RcodeName, dns.RcodeByName}
-	optionCodes = &codes{dns.OptionName, dns.OptionByName}
+	errorCodes  = &codes{dns.ExtendedErrorName, dns.ExtendedErrorByName}
 	opcodeCodes = &codes{
 		func(c uint16) string { return dns.OpcodeName(uint8(c)) },
 		func(s string) (uint16, bool) { c, ok := dns.OpcodeByName(s); return uint16(c), ok },
 	}
 )
 
-// headerBit is the field of a bit of the header's flags.
-func headerBit(name, doc string, mask uint16) Field {
-	return Field{Name: name, Doc: doc, Kind: Flag, small: true, zeros: true, number: func(e *Event) (uint32, bool) {
-		return bit(e.Flags&mask != 0), true
-	}}
-}
+// Fields lists what messages have, in the order of the documentation. Each
+// subject has a file.
+var Fields = slices.Concat(
+	questionFields, nameFields, headerFields, ednsFields, flowFields, transactionFields, timeFields, classFields,
+)
 
-func bit(set bool) uint32 {
-	if set {
-		return 1
-	}
-	return 0
-}
-
-// counted is the field of a number that every message has.
-func counted(name, doc, unit string, f func(e *Event) int) Field {
-	return Field{Name: name, Doc: doc, Kind: Number, Unit: unit, small: true, number: func(e *Event) (uint32, bool) {
-		return uint32(f(e)), true
-	}}
-}
-
-// ofEDNS is the field of what stands in the OPT record.
-func ofEDNS(f Field, get func(e *dns.EDNS) uint32) Field {
-	f.number = func(e *Event) (uint32, bool) { return get(&e.EDNS), e.EDNS.Present }
-	return f
-}
-
-// Fields lists what messages have, in the order of the documentation.
-var Fields = []Field{
-	{Name: "qname", Doc: "name of the first question", Kind: Name, absolute: true, text: func(e *Event) ([]byte, bool) {
-		if e.Question() == nil {
-			return nil, false
-		}
-		return e.Qname(), true
-	}},
-	{Name: "qtype", Doc: "type of the first question", Kind: Code, small: true, codes: typeCodes, number: func(e *Event) (uint32, bool) {
-		if q := e.Question(); q != nil {
-			return uint32(q.Qtype), true
-		}
-		return 0, false
-	}},
-	{Name: "qclass", Doc: "class of the first question", Kind: Code, small: true, codes: classCodes, number: func(e *Event) (uint32, bool) {
-		if q := e.Question(); q != nil {
-			return uint32(q.Qclass), true
-		}
-		return 0, false
-	}},
-	{Name: "opcode", Doc: "kind of query (RFC 1035 §4.1.1)", Kind: Code, small: true, codes: opcodeCodes, number: func(e *Event) (uint32, bool) {
-		return uint32(e.Opcode()), true
-	}},
-	{Name: "rcode", Doc: "response code, of twelve bits with EDNS (RFC 6891 §6.1.3)", Kind: Code, small: true, codes: rcodeCodes, number: func(e *Event) (uint32, bool) {
-		return uint32(e.Rcode()), true
-	}},
-	counted("id", "message id", "", func(e *Event) int { return int(e.ID) }),
-	headerBit("qr", "response", 0x8000),
-	headerBit("aa", "authoritative answer", 0x0400),
-	headerBit("tc", "truncated", 0x0200),
-	headerBit("rd", "recursion desired", 0x0100),
-	headerBit("ra", "recursion available", 0x0080),
-	headerBit("z", "the bit that must be zero", 0x0040),
-	headerBit("ad", "authentic data (RFC 4035 §3.1.6)", 0x0020),
-	headerBit("cd", "checking disabled", 0x0010),
-	{Name: "do", Doc: "DNSSEC OK (RFC 3225)", Kind: Flag, small: true, zeros: true, number: func(e *Event) (uint32, bool) {
-		return bit(e.EDNS.DO), true
-	}},
-	{Name: "edns", Doc: "there is an OPT record", Kind: Flag, small: true, zeros: true, number: func(e *Event) (uint32, bool) {
-		return bit(e.EDNS.Present), true
-	}},
-	ofEDNS(Field{Name: "edns_version", Doc: "version of EDNS", Kind: Number, small: true, absent: "none"}, func(e *dns.EDNS) uint32 { return uint32(e.Version) }),
-	ofEDNS(Field{Name: "edns_size", Doc: "UDP payload size of EDNS", Kind: Number, small: true, Unit: "octets"}, func(e *dns.EDNS) uint32 { return uint32(e.UDP) }),
-	counted("size", "length of the DNS message", "octets", func(e *Event) int { return e.Size }),
-	counted("questions", "count of the question section", "", func(e *Event) int { return int(e.Counts[0]) }),
-	counted("answers", "count of the answer section", "", func(e *Event) int { return int(e.Counts[1]) }),
-	counted("authorities", "count of the authority section", "", func(e *Event) int { return int(e.Counts[2]) }),
-	counted("additionals", "count of the additional section", "", func(e *Event) int { return int(e.Counts[3]) }),
-	{Name: "labels", Doc: "labels of the QNAME, the root's not counted", Kind: Number, number: func(e *Event) (uint32, bool) {
-		if q := e.Question(); q != nil {
-			return uint32(q.Labels), true
-		}
-		return 0, false
-	}},
-	{Name: "qname_length", Doc: "length of the QNAME on the wire less one; the root is 1", Kind: Number, Unit: "octets", number: func(e *Event) (uint32, bool) {
-		if q := e.Question(); q != nil {
-			return uint32(max(q.NameLen-1, 1)), true
-		}
-		return 0, false
-	}},
-	{Name: "nodata", Doc: "NOERROR without data (RFC 2308 §2.2)", Kind: Flag, small: true, Of: Responses, number: func(e *Event) (uint32, bool) {
-		return bit(e.Nodata), true
-	}},
-	{Name: "malformed", Doc: "why the message could not be read to its end", Kind: Choice, small: true, words: dns.Reasons[:], absent: "no", number: func(e *Event) (uint32, bool) {
-		return uint32(e.Malformed), e.Malformed != 0
-	}},
-	{Name: "transport", Doc: "what carried the message", Kind: Choice, small: true, words: packet.Transports[:], number: func(e *Event) (uint32, bool) {
-		return uint32(e.Transport), e.Transport != 0
-	}},
-	{Name: "ip_version", Doc: "version of IP", Kind: Choice, small: true, words: []string{"IPv4", "IPv6"}, zeros: true, number: func(e *Event) (uint32, bool) {
-		return bit(!e.Source.Is4()), true
-	}},
-	{Name: "client", Doc: "address on the client's side", Kind: Address, addr: func(e *Event) (netip.Prefix, bool) { return host(e.Client()) }},
-	{Name: "server", Doc: "address on the server's side", Kind: Address, addr: func(e *Event) (netip.Prefix, bool) { return host(e.Server()) }},
-	{Name: "client_port", Doc: "port on the client's side", Kind: Number, small: true, number: func(e *Event) (uint32, bool) {
-		if e.FromServer {
-			return uint32(e.DestPort), e.Has&speedy.FieldPorts != 0
-		}
-		return uint32(e.SourcePort), e.Has&speedy.FieldPorts != 0
-	}},
-	{Name: "server_port", Doc: "port on the server's side", Kind: Number, small: true, number: func(e *Event) (uint32, bool) {
-		if e.FromServer {
-			return uint32(e.SourcePort), e.Has&speedy.FieldPorts != 0
-		}
-		return uint32(e.DestPort), e.Has&speedy.FieldPorts != 0
-	}},
-	{Name: "latency", Doc: "time from the first of equal queries to the response", Kind: Number, Unit: "microseconds", Of: Complete, number: func(e *Event) (uint32, bool) {
-		return uint32(e.LatencyNS / 1000), e.Match == Answered
-	}},
-	{Name: "retransmissions", Doc: "how often the query was sent again", Kind: Number, Of: Transactions, number: func(e *Event) (uint32, bool) {
-		return uint32(e.Retransmissions), e.Match == Answered || e.Match == TimedOut
-	}},
-}
-
-func host(a netip.Addr) (netip.Prefix, bool) { return netip.PrefixFrom(a, a.BitLen()), a.IsValid() }
-
-// FindField returns the field of that name, or nil.
+// FindField returns the field of that name, or nil. Of a field with arguments,
+// such as label(2), it is made anew.
 func FindField(name string) *Field {
+	base, args, ok := strings.Cut(name, "(")
+	if ok {
+		if args, ok = strings.CutSuffix(args, ")"); !ok {
+			return nil
+		}
+	}
 	for i := range Fields {
-		if Fields[i].Name == name {
-			return &Fields[i]
+		f := &Fields[i]
+		switch {
+		case !ok && f.with == nil && f.Name == name:
+			return f
+		case ok && f.with != nil && strings.HasPrefix(f.Name, base+"("):
+			made := *f
+			made.with = nil
+			list := strings.Split(args, ",")
+			for i := range list {
+				list[i] = strings.TrimSpace(list[i])
+			}
+			if !f.with(&made, list) {
+				return nil
+			}
+			made.Name = base + "(" + strings.Join(list, ",") + ")"
+			return &made
 		}
 	}
 	return nil

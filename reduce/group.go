@@ -1,6 +1,7 @@
 package reduce
 
 import (
+	"net/netip"
 	"slices"
 
 	"ratadns/report"
@@ -16,6 +17,9 @@ type Use struct {
 // A Group is what one worker has of one server: the reducers of its windows, and
 // the transactions, which outlive a window.
 type Group struct {
+	// Own reports whether an address is one of the server's own; without it,
+	// the server's side of a message tells.
+	Own     func(netip.Addr) bool
 	uses    []groupUse
 	style   Style
 	dims    []dim    // fields that reducers use, each once
@@ -44,7 +48,7 @@ func NewGroup(uses []Use, workers int, style Style) *Group {
 	for _, u := range uses {
 		u.Workers = workers
 		g.uses = append(g.uses, groupUse{u, g.filtersOf(&u)})
-		if u.Entry.Of&Transactions != 0 && g.tracker == nil {
+		if u.Entry.Of&(Transactions|Stray) != 0 && g.tracker == nil {
 			g.tracker = newTracker(workers)
 		}
 	}
@@ -132,7 +136,7 @@ func (w *Window) Add(e *Event) {
 }
 
 func (w *Window) reduce(e *Event) {
-	e.names = w.names
+	e.names, e.own = w.names, w.group.Own
 	w.names.sweep()
 	if len(e.values) < len(w.group.dims) {
 		e.values = make([]value, len(w.group.dims))

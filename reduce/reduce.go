@@ -43,6 +43,7 @@ const (
 	Responses
 	Complete // responses that complete a transaction
 	Overdue  // queries whose response has not come in time
+	Stray    // responses to no query
 
 	Messages     = Queries | Responses
 	Transactions = Complete | Overdue
@@ -50,7 +51,7 @@ const (
 
 // Letters is the scope as the documentation writes it: M, Q, R, T.
 func (s Scope) Letters() string {
-	switch s &^ Overdue {
+	switch s &^ (Overdue | Stray) {
 	case Queries:
 		return "Q"
 	case Responses:
@@ -87,6 +88,8 @@ func (e *Event) scope() Scope {
 		return Overdue
 	case e.Match == Answered:
 		return Responses | Complete
+	case e.Match == Unasked:
+		return Responses | Stray
 	case e.QR():
 		return Responses
 	}
@@ -104,6 +107,8 @@ type Params struct {
 	Where *Where
 	// Mnemonics writes codes that are keys by their names.
 	Mnemonics bool
+	Prefix4   int // length of IPv4 prefixes
+	Prefix6   int // length of IPv6 prefixes
 	// Workers is how many share the work: their lists remember the place of each
 	// item in the capture, so that Merge restores the order.
 	Workers int

@@ -466,7 +466,8 @@ func TestReset(t *testing.T) {
 // emptyData is what a reducer that saw nothing reports, by shape or by name.
 var emptyData = map[report.Shape]string{
 	report.TableOf: `{}`, report.Top: `[]`, report.Count: `null`, report.ListOf: `[]`, report.Distinct: `0`, report.Quantiles: `null`,
-	"DoBit": `{"clr":0,"set":0}`, "RdBit": `{"clr":0,"set":0}`, "TcBit": `{"clr":0,"set":0}`,
+	"Encryption": `{"dnscrypt":0,"doh":0,"doq":0,"dot":0,"tcp":0,"udp":0}`,
+	"DoBit":      `{"clr":0,"set":0}`, "RdBit": `{"clr":0,"set":0}`, "TcBit": `{"clr":0,"set":0}`,
 	"QueriesPerSecond": `{"qps":0}`, "AnswersPerSecond": `{"aps":0}`, "PacketsPerSecond": `{"pps":0}`,
 	"PacketsQueriesAndAnswersPerSecond": `{"pps":0,"qps":0,"aps":0}`,
 	"QueriesWithUnderscoredName":        `{}`, "PacketHasUnderscore": `{}`, "PacketSummary": `{}`,
