@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +135,10 @@ func TestPipe(t *testing.T) {
 				t.Fatalf("%d reports of monitor, %d of the pipe", len(want.lines), len(got.lines))
 			}
 			for i, line := range want.lines {
+				// Of hashed addresses the pipe cannot tell the networks.
+				if c.method == speedy.Hash && strings.HasPrefix(line, `{"type":"ClientSubnet`) {
+					continue
+				}
 				if line != got.lines[i] {
 					t.Fatalf("report %d: monitor and pipe\n%.1500s\n%.1500s", i, line, got.lines[i])
 				}

@@ -100,6 +100,9 @@ func scopeByWord(word string) Scope {
 // entry.
 func (e *Entry) Parameters() []string {
 	words := append([]string{"where"}, e.Takes...)
+	if slices.Contains(e.By, "client_subnet") {
+		words = append(words, "prefix4", "prefix6")
+	}
 	if e.New != nil {
 		return words
 	}

@@ -389,6 +389,26 @@ func TestDirection(t *testing.T) {
 	}
 }
 
+// TestPrefixes: the parameters choose the networks.
+func TestPrefixes(t *testing.T) {
+	msgs := makeAll(t, []msg{
+		{from: alice, to: ns, flags: query, qname: "a.", qtype: 1},
+		{from: carol, to: ns6, flags: query, qname: "a.", qtype: 1},
+	})
+	for _, c := range []struct {
+		p    Params
+		want string
+	}{
+		{Params{}, `{"20010DB8000000000000000000000000/48":1,"C0000200/24":1}`},
+		{Params{Prefix4: 8}, `{"20010DB8000000000000000000000000/48":1,"C0000000/8":1}`},
+		{Params{Prefix4: 32, Prefix6: 128}, `{"20010DB8000000000000000000000010/128":1,"C000020A/32":1}`},
+	} {
+		if got := string(one(t, "ClientSubnet", c.p, msgs).Data); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.p, got, c.want)
+		}
+	}
+}
+
 // TestBins: the last bin of sizes is open.
 func TestBins(t *testing.T) {
 	f := FindField("edns_size_bin")

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +70,7 @@ var mixed = []msg{
 func TestGolden(t *testing.T) {
 	for _, e := range Catalog {
 		t.Run(e.Name, func(t *testing.T) {
-			rep := one(t, e.Name, Params{}, makeAll(t, mixed))
+			rep := one(t, e.Name, Params{}, makeAll(t, slices.Concat(mixed, special)))
 			var got bytes.Buffer
 			if err := json.Indent(&got, rep.Append(nil), "", "  "); err != nil {
 				t.Fatal(err)
@@ -441,7 +442,7 @@ func TestRateOverNoTime(t *testing.T) {
 
 // TestReset: a reducer that has been used reports like a new one.
 func TestReset(t *testing.T) {
-	msgs := makeAll(t, mixed)
+	msgs := makeAll(t, slices.Concat(mixed, special))
 	for _, e := range Catalog {
 		// Few keys and samples, so that bounds and sketches have to be reset too.
 		p := Params{MaxKeys: 3, Samples: 2}
@@ -466,8 +467,8 @@ func TestReset(t *testing.T) {
 // emptyData is what a reducer that saw nothing reports, by shape or by name.
 var emptyData = map[report.Shape]string{
 	report.TableOf: `{}`, report.Top: `[]`, report.Count: `null`, report.ListOf: `[]`, report.Distinct: `0`, report.Quantiles: `null`,
-	"Encryption": `{"dnscrypt":0,"doh":0,"doq":0,"dot":0,"tcp":0,"udp":0}`,
-	"DoBit":      `{"clr":0,"set":0}`, "RdBit": `{"clr":0,"set":0}`, "TcBit": `{"clr":0,"set":0}`,
+	"IdnQname": `{"idn":0,"normal":0}`, "Encryption": `{"dnscrypt":0,"doh":0,"doq":0,"dot":0,"tcp":0,"udp":0}`,
+	"DoBit": `{"clr":0,"set":0}`, "RdBit": `{"clr":0,"set":0}`, "TcBit": `{"clr":0,"set":0}`,
 	"QueriesPerSecond": `{"qps":0}`, "AnswersPerSecond": `{"aps":0}`, "PacketsPerSecond": `{"pps":0}`,
 	"PacketsQueriesAndAnswersPerSecond": `{"pps":0,"qps":0,"aps":0}`,
 	"QueriesWithUnderscoredName":        `{}`, "PacketHasUnderscore": `{}`, "PacketSummary": `{}`,
