@@ -1,9 +1,5 @@
 package reduce
 
-import (
-	"ratadns/dns"
-)
-
 // Catalog lists the reducers in the order of the help, the docs and the reports.
 var Catalog = []Entry{
 	{Name: "QueriesPerSecond", Doc: "queries per second", Of: Queries, New: rates("qps")},
@@ -35,17 +31,17 @@ var Catalog = []Entry{
 	{Name: "ClientSubnet2", Doc: "networks by what is strange in their queries", Of: Queries, By: dims("query_class", "client_subnet"), Top: 200},
 	{Name: "ClientAddrVSRcode", Doc: "clients by RCODE", Of: Responses, By: dims("rcode", "client"), Top: 50},
 	{Name: "QtypeVSQnamelen", Doc: "lengths of QNAMEs by QTYPE", Of: Queries, By: dims("qtype", "qname_length")},
-	{Name: "QtypeVSTld", Doc: "top-level domains by QTYPE, of the usual ones", Of: Queries, Where: (*Event).usualType, By: dims("qtype", "tld"), Top: 200},
+	{Name: "QtypeVSTld", Doc: "top-level domains by QTYPE, of the usual ones", Of: Queries, Where: (*Event).usualType, Filter: `qtype in ["A", "NS", "CNAME", "SOA", "PTR", "MX", "AAAA", "SRV", "A6", "ANY"]`, By: dims("qtype", "tld"), Top: 200},
 	{Name: "CertainQnamesVSQtype", Doc: "QTYPEs asked of localhost, of root servers' names and of others", Of: Queries, By: dims("certain_qname", "qtype")},
-	{Name: "ChaosTypesAndNames", Doc: "QNAMEs asked in class CH by QTYPE", Of: Queries, Where: (*Event).chaos, By: dims("qtype", "qname")},
+	{Name: "ChaosTypesAndNames", Doc: "QNAMEs asked in class CH by QTYPE", Of: Queries, Where: (*Event).chaos, Filter: `qclass == "CH"`, By: dims("qtype", "qname")},
 	{Name: "IdnQname", Doc: "queries for internationalised names and others", Of: Queries, By: dims("idn")},
-	{Name: "IdnVSTld", Doc: "queries for internationalised names by top-level domain", Of: Queries, Where: (*Event).idn, By: dims("tld")},
+	{Name: "IdnVSTld", Doc: "queries for internationalised names by top-level domain", Of: Queries, Where: (*Event).idn, Filter: `idn == "idn"`, By: dims("tld")},
 	{Name: "EdnsVersion", Doc: "queries by version of EDNS", Of: Queries, By: dims("edns_version")},
 	{Name: "EdnsBufsiz", Doc: "queries by UDP payload size of EDNS, in bins of 512", Of: Queries, By: dims("edns_size_bin")},
 	{Name: "DoBit", Doc: "queries with the DO bit", Of: Queries, By: dims("do")},
 	{Name: "RdBit", Doc: "queries with the RD bit", Of: Queries, By: dims("rd")},
 	{Name: "TcBit", Doc: "responses with the TC bit", Of: Responses, By: dims("tc")},
-	{Name: "Ipv6RsnAbusers", Doc: "clients that ask for IPv6 addresses of root servers", Of: Queries, Where: (*Event).rootServerIPv6, By: dims("client"), Top: 50},
+	{Name: "Ipv6RsnAbusers", Doc: "clients that ask for IPv6 addresses of root servers", Of: Queries, Where: (*Event).rootServerIPv6, Filter: `qtype in ["AAAA", "A6"] and qname endsWith ".root-servers.net."`, By: dims("client"), Top: 50},
 	{Name: "TransportVSQtype", Doc: "queries by transport and QTYPE", Of: Queries, By: dims("transport", "qtype")},
 	{Name: "DnsIpVersionVSQtype", Doc: "queries by IP version and QTYPE", Of: Queries, By: dims("ip_version", "qtype")},
 	{Name: "TrafficSizesQueries", Doc: "lengths of queries by transport", Of: Queries, By: dims("transport", "size")},
@@ -58,27 +54,31 @@ var Catalog = []Entry{
 	{Name: "ResponseTime", Doc: "transactions by latency, queries without a response and responses without a query", Of: Transactions | Stray, By: dims("latency_bucket")},
 	{Name: "LabelCount", Doc: "messages by number of labels", Of: Messages, By: dims("labels")},
 	{Name: "Encryption", Doc: "queries by transport", Of: Queries, By: dims("transport")},
-	{Name: "PrimingQueries", Doc: "queries for the root's NS by transport and UDP payload size of EDNS, in bins of 512", Of: Queries, Where: (*Event).priming, By: dims("transport", "edns_size_bin")},
-	{Name: "PrimingResponses", Doc: "lengths of responses to queries for the root's NS", Of: Responses, Where: (*Event).priming, By: dims("size")},
+	{Name: "PrimingQueries", Doc: "queries for the root's NS by transport and UDP payload size of EDNS, in bins of 512", Of: Queries, Where: (*Event).priming, Filter: `qtype == "NS" and qname == "."`, By: dims("transport", "edns_size_bin")},
+	{Name: "PrimingResponses", Doc: "lengths of responses to queries for the root's NS", Of: Responses, Where: (*Event).priming, Filter: `qtype == "NS" and qname == "."`, By: dims("size")},
 	{Name: "QrAaBits", Doc: "messages by direction and the bits QR and AA: what is received as a response was reflected", Of: Messages, By: dims("direction", "qr_aa")},
-	{Name: "ServfailQname", Doc: "QNAMEs answered with SERVFAIL", Of: Responses, Where: isRcode(dns.RcodeSERVFAIL), By: dims("qname")},
-	{Name: "AdQname", Doc: "QNAMEs answered with authentic data", Of: Responses, Where: (*Event).authentic, By: dims("qname")},
+	{Name: "ServfailQname", Doc: "QNAMEs answered with SERVFAIL", Of: Responses, Filter: `rcode == "SERVFAIL"`, By: dims("qname")},
+	{Name: "AdQname", Doc: "QNAMEs answered with authentic data", Of: Responses, Where: (*Event).authentic, Filter: `ad`, By: dims("qname")},
 
 	// What neither the original reducers nor DSC had.
 	{Name: "TopClients", Doc: "the clients that send most queries", Of: Queries, By: dims("client"), Top: 10, AsTop: true},
 	{Name: "TopServers", Doc: "the servers that get most queries", Of: Queries, By: dims("server"), Top: 10, AsTop: true},
-	{Name: "TopNxdomain", Doc: "the QNAMEs most often answered with NXDOMAIN", Of: Responses, Where: isRcode(dns.RcodeNXDOMAIN), By: dims("qname"), Top: 10, AsTop: true},
-	{Name: "TopServfail", Doc: "the QNAMEs most often answered with SERVFAIL", Of: Responses, Where: isRcode(dns.RcodeSERVFAIL), By: dims("qname"), Top: 10, AsTop: true},
-	{Name: "TopRefused", Doc: "the QNAMEs most often answered with REFUSED", Of: Responses, Where: isRcode(dns.RcodeREFUSED), By: dims("qname"), Top: 10, AsTop: true},
-	{Name: "TopNodata", Doc: "the QNAMEs most often answered without data", Of: Responses, Where: (*Event).nodata, By: dims("qname"), Top: 10, AsTop: true},
-	{Name: "Nsid", Doc: "responses by name server identifier", Of: Responses, Where: (*Event).hasNSID, By: dims("nsid")},
+	{Name: "TopSlow", Doc: "the QNAMEs of most latency, summed, and of most transactions slower than a threshold", Of: Transactions, Takes: takesSlow, newShared: newTopSlow},
+	{Name: "TopNxdomain", Doc: "the QNAMEs most often answered with NXDOMAIN", Of: Responses, Filter: `rcode == "NXDOMAIN"`, By: dims("qname"), Top: 10, AsTop: true},
+	{Name: "TopServfail", Doc: "the QNAMEs most often answered with SERVFAIL", Of: Responses, Filter: `rcode == "SERVFAIL"`, By: dims("qname"), Top: 10, AsTop: true},
+	{Name: "TopRefused", Doc: "the QNAMEs most often answered with REFUSED", Of: Responses, Filter: `rcode == "REFUSED"`, By: dims("qname"), Top: 10, AsTop: true},
+	{Name: "TopNodata", Doc: "the QNAMEs most often answered without data", Of: Responses, Filter: `nodata`, By: dims("qname"), Top: 10, AsTop: true},
+	{Name: "Nsid", Doc: "responses by name server identifier", Of: Responses, Where: (*Event).hasNSID, Filter: `nsid != ""`, By: dims("nsid")},
 	{Name: "TopBytes", Doc: "the QNAMEs whose responses have most octets", Of: Responses, By: dims("qname"), Measure: Sum, OfField: "size", Top: 10, AsTop: true},
-	{Name: "TopEcs", Doc: "the client subnets that resolvers tell most often", Of: Queries, Where: (*Event).hasECS, By: dims("ecs"), Top: 10, AsTop: true},
-	{Name: "ExtendedErrors", Doc: "responses by extended DNS error", Of: Responses, Where: (*Event).hasEDE, By: dims("ede")},
+	{Name: "TopEcs", Doc: "the client subnets that resolvers tell most often", Of: Queries, Where: (*Event).hasECS, Filter: `option(ECS)`, By: dims("ecs"), Top: 10, AsTop: true},
+	{Name: "ExtendedErrors", Doc: "responses by extended DNS error", Of: Responses, Where: (*Event).hasEDE, Filter: `option(EDE)`, By: dims("ede")},
 	{Name: "DistinctClients", Doc: "how many clients send queries", Of: Queries, Measure: Distinct, OfField: "client"},
 	{Name: "DistinctQnames", Doc: "how many QNAMEs are asked for", Of: Queries, Measure: Distinct, OfField: "qname"},
 	{Name: "ResponseTimeQuantiles", Doc: "quantiles of the time from query to response", Of: Transactions, Measure: Quantiles, OfField: "latency"},
 	{Name: "ResponseSizeQuantiles", Doc: "quantiles of the lengths of responses", Of: Responses, Measure: Quantiles, OfField: "size"},
+	{Name: "RandomSubdomains", Doc: "zones asked for many names that are hardly asked for twice", Of: Queries, Takes: takesTable, New: newRandomSubdomains},
+	{Name: "Tunnels", Doc: "zones by the information that the labels below them carry", Of: Queries, Takes: takesTable, newShared: newTunnels},
+	{Name: "Reflection", Doc: "clients by the ratio of octets sent to them to octets received from them", Of: Messages, Takes: takesTable, newShared: newReflection},
 
 	{Name: "MalformedMessages", Doc: "the messages that could not be read to their end", Of: Messages, Filter: `malformed != "no"`, Takes: takesSamples, New: newIdentity},
 }
@@ -86,6 +86,7 @@ var Catalog = []Entry{
 // Parameters that kinds of reducers take.
 var (
 	takesTable       = []string{"top", "ties", "max_keys"}
+	takesSlow        = []string{"threshold", "top", "ties", "max_keys"}
 	takesTop         = []string{"n", "top", "ties", "max_keys"}
 	takesUnderscored = []string{"types", "samples", "max_keys"}
 	takesLists       = []string{"samples", "max_keys"}

@@ -171,3 +171,15 @@ func (f *Field) appendAddr(dst []byte, p netip.Prefix, s *Style) []byte {
 	}
 	return dst
 }
+
+// Words are those of a choice.
+func (f *Field) Words() []string {
+	return slices.DeleteFunc(slices.Clone(f.words), func(w string) bool { return w == "" })
+}
+
+// Range is the width of the ranges that the keys of numbers are, or 0.
+func (f *Field) Range() int { return int(f.bin) }
+
+// Absent is the key of events that have no value, or empty where such are left
+// out.
+func (f *Field) Absent() string { return f.absent }

@@ -4,10 +4,6 @@ import "ratadns/dns"
 
 // The filters of the catalogue.
 
-func (e *Event) malformed() bool { return e.Malformed != 0 }
-
-func (e *Event) nodata() bool { return e.Nodata }
-
 func (e *Event) authentic() bool { return e.Flags&0x0020 != 0 }
 
 func (e *Event) hasNSID() bool { return len(e.option(dns.OptionNSID)) > 0 }
@@ -15,11 +11,6 @@ func (e *Event) hasNSID() bool { return len(e.option(dns.OptionNSID)) > 0 }
 func (e *Event) hasECS() bool { return e.option(dns.OptionClientSubnet) != nil }
 
 func (e *Event) hasEDE() bool { return e.option(dns.OptionExtendedError) != nil }
-
-// isRcode is a filter of responses.
-func isRcode(rcode uint16) func(*Event) bool {
-	return func(e *Event) bool { return e.Rcode() == rcode }
-}
 
 func (e *Event) chaos() bool {
 	q := e.Question()

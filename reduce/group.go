@@ -68,7 +68,7 @@ func (g *Group) filtersOf(u *Use) (places []int) {
 			places = append(places, place)
 		}
 	}
-	if u.Entry.Filter != "" {
+	if u.Entry.Where == nil && u.Entry.Filter != "" {
 		w, err := CompileWhere(u.Entry.Filter)
 		if err != nil {
 			panic(u.Entry.Name + ": " + err.Error())
@@ -114,9 +114,12 @@ func (g *Group) NewWindow() *Window {
 	w := &Window{group: g, names: newInterner(), failures: make([]failures, len(g.filters))}
 	for i := range g.uses {
 		u := &g.uses[i]
-		if u.Entry.New != nil {
+		switch {
+		case u.Entry.New != nil:
 			w.reducers = append(w.reducers, u.Entry.New(u.Params))
-		} else {
+		case u.Entry.newShared != nil:
+			w.reducers = append(w.reducers, u.Entry.newShared(g, &u.Use, w.names))
+		default:
 			w.reducers = append(w.reducers, g.newDeclared(&u.Use, w.names))
 		}
 	}

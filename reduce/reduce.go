@@ -11,6 +11,7 @@ package reduce
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"ratadns/dns"
 	"ratadns/report"
@@ -109,6 +110,8 @@ type Params struct {
 	Mnemonics bool
 	Prefix4   int // length of IPv4 prefixes
 	Prefix6   int // length of IPv6 prefixes
+	// Threshold is from where on a latency is slow.
+	Threshold time.Duration
 	// Workers is how many share the work: their lists remember the place of each
 	// item in the capture, so that Merge restores the order.
 	Workers int
@@ -127,13 +130,15 @@ type Entry struct {
 	Doc  string
 	Of   Scope
 	// Where narrows the scope further; nil does not. Filter does so by an
-	// expression, see [CompileWhere].
+	// expression, see [CompileWhere], or says in its words what Where does.
 	Where  func(*Event) bool
 	Filter string
 	// Takes lists the parameters that mean something here, by their words in
 	// the configuration.
 	Takes []string
 	New   func(Params) Reducer
+	// newShared is New for reducers that count in tables of the window's names.
+	newShared func(*Group, *Use, *interner) Reducer
 	// Without New, the reducer is declared: what it measures of which field, by
 	// which dimensions; how many keys it shows, of two or three dimensions of
 	// each key before the last; and whether as pairs.

@@ -486,8 +486,11 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s is listed twice", e.Name)
 		}
 		seen[strings.ToLower(e.Name)] = true
-		if got, err := Find(e.Name); err != nil || got.Name != e.Name || e.Doc == "" || (e.New == nil) == (e.By == nil && !e.Measure.sketched()) {
+		if got, err := Find(e.Name); err != nil || got.Name != e.Name || e.Doc == "" || (e.New == nil && e.newShared == nil) == (e.By == nil && !e.Measure.sketched()) {
 			t.Errorf("%s: %+v, %v", e.Name, got, err)
+		}
+		if e.Where != nil && e.Filter == "" {
+			t.Errorf("%s: filter %q does not say where", e.Name, e.Filter)
 		}
 	}
 	for name, want := range map[string]string{

@@ -328,9 +328,9 @@ func TestParseMeasure(t *testing.T) {
 		"count:size":      `measure count takes no field, got "count:size"`,
 		"quantiles":       `measure quantiles needs a field, like quantiles:size`,
 		"distinct":        `measure distinct needs a field, like distinct:client`,
-		"sum:":            `measure sum: unknown field "", choose from id, edns_version,`,
+		"sum:":            `measure sum: unknown field "", choose from labels,`,
 		"distinct:qnme":   `measure distinct: unknown field "qnme", choose from qname, qtype,`,
-		"quantiles:qname": `measure quantiles: qname is not a number (its kind: name), choose from id, edns_version, edns_size, size,`,
+		"quantiles:qname": `measure quantiles: qname is not a number (its kind: name), choose from labels,`,
 		"sum:rcode":       `measure sum: rcode is not a number (its kind: code)`,
 		"max:client":      `measure max: client is not a number (its kind: address)`,
 	} {

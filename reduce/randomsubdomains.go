@@ -1,0 +1,240 @@
+package reduce
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"ratadns/report"
+)
+
+// randomSubdomains tells the zones that are asked for many names which are
+// hardly asked for twice, as in the attack that is called water torture.
+//
+// It keeps a sample of the pairs of a registered domain and a first label: those
+// whose hashes are the lowest, up to max_keys of them (a bottom-k sample: Cohen
+// and Kaplan, 2007; for this attack, distinct sampling as in Afek, Bremler-Barr
+// and others, 2016). The hash alone decides, so that the sample does not depend
+// on the order of the messages nor on how many share the work, and samples merge
+// to that of all messages. Whoever belongs to the sample at the end belonged to
+// it from its first message on, so its count is exact. Up to max_keys pairs
+// everything is; beyond, numbers are those of the sample divided by its share,
+// and the error of the largest is told.
+type randomSubdomains struct {
+	params  Params
+	max     int
+	limit   uint64 // hashes at and above it are not of the sample; 0 is none
+	pairs   map[uint64]*pair
+	zones   map[string]string // one copy of each zone's name
+	keyless uint64
+	data    []byte
+	state   []byte
+}
+
+// A pair is a first label below a zone, with the number of its queries.
+type pair struct {
+	zone    string
+	queries uint64
+}
+
+// What a zone has to have to be told: so many distinct labels, and not more
+// queries for each: one for A, one for AAAA, and one sent again.
+const (
+	minRandom  = 100
+	maxRepeats = 3
+)
+
+func newRandomSubdomains(p Params) Reducer {
+	if p.Top == 0 {
+		p.Top = DefaultTop
+	}
+	return &randomSubdomains{params: p, max: max(p.maxKeys(), 1), pairs: make(map[uint64]*pair), zones: make(map[string]string)}
+}
+
+// pairHash is the hash of a name's first label and its zone: FNV-1a with the
+// finisher of MurmurHash3, since the lowest are taken. It has no secret, so that
+// monitors and replays agree; who evades it by choosing labels has few to choose
+// from.
+func pairHash(label, zone []byte) uint64 {
+	h := uint64(14695981039346656037)
+	for _, c := range label {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	h = (h ^ '.') * 1099511628211
+	for _, c := range zone {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+func (r *randomSubdomains) Add(e *Event) {
+	if e.Question() == nil {
+		r.keyless++
+		return
+	}
+	n := e.zoneLabels()
+	if n >= e.parts().n {
+		return // nothing below the zone
+	}
+	zone := e.suffix(n)
+	h := pairHash(e.label(0), zone)
+	if r.limit > 0 && h >= r.limit {
+		return
+	}
+	if p := r.pairs[h]; p != nil {
+		p.queries++
+		return
+	}
+	text, ok := r.zones[string(zone)]
+	if !ok {
+		text = string(zone)
+		r.zones[text] = text
+	}
+	r.pairs[h] = &pair{text, 1}
+	if len(r.pairs) >= 2*r.max {
+		r.prune()
+	}
+}
+
+// prune leaves the max pairs of the lowest hashes. It is done when there are
+// twice as many, so that it costs little for each.
+func (r *randomSubdomains) prune() {
+	if len(r.pairs) <= r.max {
+		return
+	}
+	hashes := make([]uint64, 0, len(r.pairs))
+	for h := range r.pairs {
+		hashes = append(hashes, h)
+	}
+	slices.Sort(hashes)
+	r.limit = hashes[r.max]
+	for _, h := range hashes[r.max:] {
+		delete(r.pairs, h)
+	}
+	clear(r.zones)
+	for _, p := range r.pairs {
+		r.zones[p.zone] = p.zone
+	}
+}
+
+func (r *randomSubdomains) Merge(other Reducer) {
+	o := other.(*randomSubdomains)
+	r.keyless += o.keyless
+	if o.limit > 0 && (r.limit == 0 || o.limit < r.limit) {
+		r.limit = o.limit
+	}
+	for h, p := range o.pairs {
+		if mine := r.pairs[h]; mine != nil {
+			mine.queries += p.queries
+		} else {
+			r.pairs[h] = p
+		}
+	}
+	if r.limit > 0 {
+		for h := range r.pairs {
+			if h >= r.limit {
+				delete(r.pairs, h)
+			}
+		}
+	}
+	r.prune()
+}
+
+// A zone as it is told.
+type randomZone struct {
+	zone              string
+	distinct, queries float64
+	sampled           float64 // of distinct
+}
+
+// found are the zones that are told, those of most distinct labels first, and
+// the share of all pairs that the sample is.
+func (r *randomSubdomains) found() (list []randomZone, share float64) {
+	r.prune()
+	share = 1
+	if r.limit > 0 {
+		share = float64(r.limit) / math.MaxUint64
+	}
+	places := make(map[string]int)
+	for _, p := range r.pairs {
+		i, ok := places[p.zone]
+		if !ok {
+			i = len(list)
+			places[p.zone] = i
+			list = append(list, randomZone{zone: p.zone})
+		}
+		list[i].sampled++
+		list[i].queries += float64(p.queries)
+	}
+	for i := range list {
+		z := &list[i]
+		z.distinct, z.queries = math.Round(z.sampled/share), math.Round(z.queries/share)
+	}
+	list = slices.DeleteFunc(list, func(z randomZone) bool {
+		return z.distinct < minRandom || z.queries > maxRepeats*z.distinct
+	})
+	slices.SortFunc(list, func(a, b randomZone) int {
+		return cmp.Or(cmp.Compare(b.distinct, a.distinct), cmp.Compare(a.zone, b.zone))
+	})
+	return list, share
+}
+
+func (r *randomSubdomains) Report(out *report.Report) {
+	out.Window.Keyless += r.keyless
+	list, share := r.found()
+	for _, z := range list {
+		if share < 1 { // three standard deviations of what a sample tells
+			out.Window.Error = max(out.Window.Error, uint64(math.Ceil(3*math.Sqrt(z.sampled*(1-share))/share)))
+		}
+	}
+	n := min(r.params.Top, len(list))
+	for r.params.Ties && n > 0 && n < len(list) && list[n].distinct == list[n-1].distinct {
+		n++
+	}
+	r.data = appendZones(r.data[:0], list[:n], list[n:])
+	out.Data, out.Shape = r.data, report.TableOf
+	if n < len(list) || share < 1 {
+		// Each zone has two keys, and what is left out has two.
+		kept := min(len(list), (report.MaxState-2)/3)
+		r.state = appendZones(r.state[:0], list[:kept], list[kept:])
+		out.State = r.state
+	}
+}
+
+// appendZones appends zones as a table, keys ascending.
+func appendZones(dst []byte, list, left []randomZone) []byte {
+	if len(list) > maxData/(2*255*8) { // names of 255 octets, escaped
+		list, left = list[:maxData/(2*255*8)], append(slices.Clone(list[maxData/(2*255*8):]), left...)
+	}
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b randomZone) int { return cmp.Compare(a.zone, b.zone) })
+	dst = append(dst, '{')
+	if len(left) > 0 {
+		sum := 0.0
+		for _, z := range left {
+			sum += z.distinct + z.queries
+		}
+		dst = report.AppendCount(append(dst, `"`+report.SkippedKey+`":`...), uint64(len(left)))
+		dst = report.AppendCount(append(dst, `,"`+report.SkippedSumKey+`":`...), uint64(sum))
+	}
+	for i, z := range list {
+		if i > 0 || len(left) > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(report.AppendString(dst, z.zone), `:{"distinct":`...)
+		dst = append(report.AppendCount(dst, uint64(z.distinct)), `,"queries":`...)
+		dst = append(report.AppendCount(dst, uint64(z.queries)), '}')
+	}
+	return append(dst, '}')
+}
+
+func (r *randomSubdomains) Reset() {
+	if len(r.pairs) > r.max {
+		r.pairs = make(map[uint64]*pair)
+	}
+	clear(r.pairs)
+	clear(r.zones)
+	r.limit, r.keyless = 0, 0
+}

@@ -1,0 +1,52 @@
+package reduce
+
+import "time"
+
+// topSlow ranks QNAMEs by their latency, summed, and by how often they took
+// longer than a threshold. What had no response in time took longer than any.
+type topSlow struct {
+	*declared
+	threshold int64
+	qname     dim
+}
+
+// defaultThreshold is a delay that people notice (Miller, 1968).
+const defaultThreshold = 100 * time.Millisecond
+
+// The rankings, by their place in slowWords.
+const (
+	byLatency = iota
+	byCount
+)
+
+var slowWords = []string{"latency", "slow"}
+
+func newTopSlow(g *Group, u *Use, names *interner) Reducer {
+	s := &topSlow{threshold: int64(u.Threshold), qname: g.dim("qname")}
+	if s.threshold == 0 {
+		s.threshold = int64(defaultThreshold)
+	}
+	what := dim{Field: &Field{Kind: Choice, words: slowWords}}
+	s.declared = &declared{by: []dim{what, s.qname}, measure: Sum, params: u.Params, style: g.style}
+	if s.params.Top == 0 {
+		s.params.Top = DefaultTop
+	}
+	s.table = newTable(names, []*Field{what.Field, s.qname.Field}, 2*max(s.params.maxKeys(), 1))
+	return s
+}
+
+func (s *topSlow) Add(e *Event) {
+	name, ok := e.value(s.qname)
+	if !ok {
+		s.keyless++
+		return
+	}
+	if us := uint64(e.LatencyNS / 1000); e.Match == Answered && us > 0 {
+		s.table.add(&key{byLatency, name}, us)
+	}
+	if e.Match == TimedOut || e.LatencyNS > s.threshold {
+		s.table.add(&key{byCount, name}, 1)
+	}
+}
+
+func (s *topSlow) Merge(other Reducer) { s.declared.Merge(other.(*topSlow).declared) }
