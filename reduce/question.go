@@ -1,0 +1,131 @@
+package reduce
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// scopeWords are the words of what a question may be about.
+var scopeWords = []struct {
+	word  string
+	scope Scope
+}{{"messages", Messages}, {"queries", Queries}, {"responses", Responses}, {"transactions", Transactions}}
+
+// ParseScope returns the scope of that word.
+func ParseScope(text string) (Scope, error) {
+	var words []string
+	for _, s := range scopeWords {
+		if s.word == text {
+			return s.scope, nil
+		}
+		words = append(words, s.word)
+	}
+	return 0, fmt.Errorf("must be %s, got %q", alternatives(words), text)
+}
+
+// ParseDimensions checks that there are fields of those names, no more than a
+// table has and none twice, which the events of a scope have.
+func ParseDimensions(names []string, of Scope) error {
+	if len(names) > maxDims {
+		return fmt.Errorf("at most %d dimensions, got %d", maxDims, len(names))
+	}
+	for i, name := range names {
+		f := FindField(name)
+		if f == nil {
+			return unknownField("dimension", name, func(*Field) bool { return true })
+		}
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("dimension %q is there twice", name)
+		}
+		if err := f.check(of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckMeasured checks that there is a number of that name which the events of a
+// scope have.
+func CheckMeasured(name string, of Scope) error {
+	isNumber := func(f *Field) bool { return f.Kind == Number && f.bin == 0 }
+	f := FindField(name)
+	if f == nil || !isNumber(f) {
+		return unknownField("number", name, isNumber)
+	}
+	return f.check(of)
+}
+
+// check reports an error where no event of a scope has the field.
+func (f *Field) check(of Scope) error {
+	if of&Complete != 0 {
+		of |= Responses // which completes it
+	}
+	if f.Of == 0 || f.Of&of != 0 {
+		return nil
+	}
+	for _, s := range scopeWords {
+		if s.scope&f.Of == f.Of {
+			return fmt.Errorf("%q is known of %s only", f.Name, s.word)
+		}
+	}
+	return fmt.Errorf("%q is not known of them", f.Name)
+}
+
+// An UnknownFieldError names what is wrong, and what would do.
+type UnknownFieldError struct {
+	what, name string
+	near       string   // or empty
+	Names      []string // that would do
+}
+
+func (e *UnknownFieldError) Error() string {
+	if e.near != "" {
+		return fmt.Sprintf("unknown %s %q, there is %s", e.what, e.name, e.near)
+	}
+	return fmt.Sprintf("unknown %s %q", e.what, e.name)
+}
+
+func unknownField(what, name string, would func(*Field) bool) error {
+	e := &UnknownFieldError{what: what, name: name}
+	least := 3 // edits, beyond which it is another word
+	for i := range Fields {
+		f := &Fields[i]
+		if !would(f) {
+			continue
+		}
+		e.Names = append(e.Names, f.Name)
+		if n := edits(strings.ToLower(name), f.Name); n < least && n < len(f.Name) {
+			least, e.near = n, f.Name
+		}
+	}
+	return e
+}
+
+// edits is how many octets have to be put in, taken out or changed to make b of
+// a (Levenshtein, 1966).
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			n := diagonal
+			if a[i] != b[j] {
+				n++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(n, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// alternatives writes words as a choice: a, b or c.
+func alternatives(words []string) string {
+	n := len(words) - 1
+	return strings.Join(words[:n], ", ") + " or " + words[n]
+}

@@ -1,0 +1,147 @@
+package reduce
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+)
+
+// A Row is a key, for people: codes by their mnemonics, addresses as text, with
+// what is measured there.
+type Row struct {
+	Keys []string // one for each dimension
+	N    uint64   // for [Rate] the count that is to be divided
+}
+
+// Rows are the rows of a reducer that counts or measures by key: by what is
+// measured descending, of minima ascending, then by key ascending.
+type Rows struct {
+	By      []string // dimensions
+	Measure Measure
+	OfField string // what is measured, or empty
+	Rows    []Row
+	Sum     uint64 // of all, those not among Rows too, where it means something
+	// What is not among Rows: keys, the sum of their measures, values for whose
+	// keys there was no room, messages that have no key, and queries that could
+	// not be matched for want of room.
+	Keys, Left, Unplaced, Keyless, Untracked uint64
+	// Sketch says that the keys were too many to be counted exactly: no count is
+	// too low, and none too high by more than Error.
+	Sketch bool
+	Error  uint64
+}
+
+// tabular is a reducer that has rows.
+type tabular interface {
+	// tabulate returns what Rows has but for Rows, Sum, Keys and Left, and all rows in
+	// no order.
+	tabulate(style Style) (r Rows, all []reportRow)
+}
+
+// HasRows reports whether the reducer at that place of the list has rows; others
+// have a report only.
+func (w *Window) HasRows(i int) bool {
+	_, ok := w.reducers[i].(tabular)
+	return ok
+}
+
+// Rows returns the top rows of the reducer at that place, all where top is 0. It
+// has rows.
+func (w *Window) Rows(i, top int) Rows {
+	style := Style{Mnemonics: true, Plain: true, Anonymizer: w.group.style.Anonymizer}
+	r, all := w.reducers[i].(tabular).tabulate(style)
+	if w.group.uses[i].Entry.Of&Overdue != 0 {
+		r.Untracked = w.untracked
+	}
+	for i := range all {
+		r.Sum += all[i].n
+	}
+	left := len(all)
+	all = best(all, top, r.Measure)
+	r.Rows, r.Left = make([]Row, len(all)), r.Sum
+	keys := make([]string, len(all)*len(r.By))
+	for i := range all {
+		k := keys[i*len(r.By) : (i+1)*len(r.By) : (i+1)*len(r.By)]
+		copy(k, all[i].keys[:])
+		r.Rows[i] = Row{k, all[i].n}
+		r.Left -= all[i].n
+	}
+	r.Keys = uint64(left - len(all))
+	return r
+}
+
+func (d *declared) tabulate(style Style) (r Rows, all []reportRow) {
+	own := d.style
+	d.style = style
+	defer func() { d.style = own }()
+	r.Measure, r.Keyless = d.measure, d.keyless
+	for _, dim := range d.by {
+		r.By = append(r.By, dim.Name)
+	}
+	if d.measure.OfField() {
+		r.OfField = d.of.Name
+	}
+	if d.table != nil {
+		r.Sketch, r.Error, r.Unplaced = d.table.over, d.table.error, d.table.left
+	}
+	all = d.all()
+	if len(d.by) == 0 && len(all) == 0 && d.measure.added() {
+		all = append(all, reportRow{}) // nothing is a number too
+	}
+	return r, all
+}
+
+func (n *names) tabulate(Style) (r Rows, all []reportRow) {
+	r.By, r.Keyless = []string{"qname"}, n.keyless
+	r.Sketch, r.Error = n.counter.over, n.counter.Error
+	for _, row := range n.counter.rows {
+		all = append(all, reportRow{keys: [maxDims]string{row.key}, n: row.n})
+	}
+	return r, all
+}
+
+// rowOrder is the order of the rows of a measure.
+type rowOrder bool // the least first
+
+func (least rowOrder) compare(a, b *reportRow) int {
+	c := cmp.Compare(b.n, a.n)
+	if least {
+		c = -c
+	}
+	return cmp.Or(c, slices.Compare(a.keys[:], b.keys[:]))
+}
+
+// best returns the top rows of all in order, all of them where top is 0. It
+// moves them about in rows.
+func best(rows []reportRow, top int, m Measure) []reportRow {
+	order := rowOrder(m == Min)
+	if top > 0 && top < len(rows) {
+		// A few of very many are found by a heap of those, the last one first.
+		h := &bestRows{order, rows[:top]}
+		heap.Init(h)
+		for i := top; i < len(rows); i++ {
+			if order.compare(&rows[i], &rows[0]) < 0 {
+				rows[0], rows[i] = rows[i], rows[0]
+				heap.Fix(h, 0)
+			}
+		}
+		rows = rows[:top]
+	}
+	slices.SortFunc(rows, func(a, b reportRow) int { return order.compare(&a, &b) })
+	return rows
+}
+
+type bestRows struct {
+	rowOrder
+	rows []reportRow
+}
+
+func (h *bestRows) Len() int           { return len(h.rows) }
+func (h *bestRows) Less(i, j int) bool { return h.compare(&h.rows[i], &h.rows[j]) > 0 }
+func (h *bestRows) Swap(i, j int)      { h.rows[i], h.rows[j] = h.rows[j], h.rows[i] }
+
+// Push and Pop are not used: the heap keeps its size.
+func (h *bestRows) Push(any) {}
+
+// Pop implements [heap.Interface].
+func (h *bestRows) Pop() any { return nil }
