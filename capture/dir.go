@@ -38,3 +38,20 @@ func expand(names []string) (all []string, err error) {
 	}
 	return all, nil
 }
+
+// Size is how many octets the captures of those names have on the disk, or 0
+// where nobody knows: of a pipe.
+func Size(names []string) (sum int64) {
+	names, err := expand(names)
+	if err != nil {
+		return 0
+	}
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if name == "-" || err != nil || !info.Mode().IsRegular() {
+			return 0
+		}
+		sum += info.Size()
+	}
+	return sum
+}

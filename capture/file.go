@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 )
 
 // file reads one capture, of a format and compression that its content tells.
@@ -23,22 +24,42 @@ type file struct {
 	log     *slog.Logger
 }
 
-// openFile opens the capture of that name; "-" is standard input.
-func openFile(name string, log *slog.Logger) (*file, error) {
+// openFile opens the capture of that name; "-" is standard input. What is read
+// of it is added to read, which may be nil.
+func openFile(name string, log *slog.Logger, read *atomic.Int64) (*file, error) {
 	if name == "-" {
-		return newFile("stdin", os.Stdin, log)
+		return newFile("stdin", counting(os.Stdin, read), log)
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newFile(name, f, log)
+	r, err := newFile(name, counting(f, read), log)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	r.close = append(r.close, f.Close)
 	return r, nil
+}
+
+// counting is r, of which the octets are added to n where that is not nil.
+func counting(r io.Reader, n *atomic.Int64) io.Reader {
+	if n == nil {
+		return r
+	}
+	return &counted{r, n}
+}
+
+type counted struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 // NewReader reads a capture from r; name is for messages.

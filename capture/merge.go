@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"sync/atomic"
 )
 
 // Open reads the captures of those names, in the order of their first packets,
@@ -15,12 +16,18 @@ import (
 // in the list, and a directory stands for the files in it. What is odd but no
 // error is logged.
 func Open(names []string, log *slog.Logger) (Source, error) {
+	return OpenCounted(names, log, nil)
+}
+
+// OpenCounted is Open, and adds what has been read of the captures, as they are
+// on the disk, to read. That is about [Size] at the end.
+func OpenCounted(names []string, log *slog.Logger, read *atomic.Int64) (Source, error) {
 	names, err := expand(names)
 	if err != nil {
 		return nil, err
 	}
 	if len(names) == 1 {
-		return openFile(names[0], log)
+		return openFile(names[0], log, read)
 	}
 	var all chain
 	var run []string
@@ -28,7 +35,7 @@ func Open(names []string, log *slog.Logger) (Source, error) {
 		if len(run) == 0 {
 			return nil
 		}
-		m, err := newMerge(run, log)
+		m, err := newMerge(run, log, read)
 		if err == nil {
 			all = append(all, m)
 		}
@@ -43,7 +50,7 @@ func Open(names []string, log *slog.Logger) (Source, error) {
 		if err := flush(); err != nil {
 			return nil, errors.Join(err, all.Close())
 		}
-		f, err := openFile(name, log)
+		f, err := openFile(name, log, read)
 		if err != nil {
 			return nil, errors.Join(err, all.Close())
 		}
@@ -86,7 +93,8 @@ func (c *chain) Close() error {
 // year of hourly captures needs one file at a time.
 type merge struct {
 	log     *slog.Logger
-	waiting []waiting // by first packet
+	read    *atomic.Int64 // octets, or nil
+	waiting []waiting     // by first packet
 	active  []*cursor
 	pending error // met after the packets handed on
 }
@@ -115,8 +123,8 @@ func (c *cursor) next() error {
 	return c.src.Read(&c.batch)
 }
 
-func newMerge(names []string, log *slog.Logger) (*merge, error) {
-	m := &merge{log: log}
+func newMerge(names []string, log *slog.Logger, read *atomic.Int64) (*merge, error) {
+	m := &merge{log: log, read: read}
 	for _, name := range names {
 		w, err := m.look(name)
 		if err == io.EOF {
@@ -142,7 +150,11 @@ func (m *merge) look(name string) (waiting, error) {
 	if !pipe { // what is odd is said when the file has its turn
 		log = slog.New(slog.DiscardHandler)
 	}
-	f, err := openFile(name, log)
+	read := m.read
+	if !pipe { // it is read again
+		read = nil
+	}
+	f, err := openFile(name, log, read)
 	if err != nil {
 		return waiting{}, err
 	}
@@ -168,7 +180,7 @@ func (m *merge) open(w waiting) (*cursor, error) {
 	if w.open != nil {
 		return w.open, nil
 	}
-	f, err := openFile(w.name, m.log)
+	f, err := openFile(w.name, m.log, m.read)
 	if err != nil {
 		return nil, err
 	}
