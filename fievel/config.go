@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ratadns/reduce"
+	"ratadns/report"
 	"ratadns/speedy"
 )
 
@@ -19,6 +20,9 @@ type Config struct {
 	Workers int           // that share the flows; 0 is one
 	Facts   *reduce.Facts // nil are those that come with the program
 	Log     *slog.Logger
+	// Windows, where it is set, takes each window that is over in place of the
+	// outputs of its reducers. It must not keep the window.
+	Windows func(w *reduce.Window, header report.Window)
 }
 
 // A Window is a length of capture time aligned to the epoch, or a number of

@@ -221,6 +221,11 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 	})
 	w.malformed = all.Malformed
 	f.Stats.Malformed += w.malformed
+	if f.cfg.Windows != nil {
+		f.cfg.Windows(all, w.header())
+		all.Reset()
+		return
+	}
 	for i := range f.reducers {
 		c := &f.reducers[i]
 		rep := report.Report{Type: c.Type, ServerID: srv.name, Window: w.header()}
@@ -239,6 +244,9 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 }
 
 func (f *Fievel) flush() {
+	if f.cfg.Windows != nil {
+		return
+	}
 	for i := range f.reducers {
 		if err := f.reducers[i].Output.Flush(); err != nil && f.err == nil {
 			f.err = err
