@@ -28,6 +28,7 @@ type commands struct {
 	Fievel   fievelCmd   `cmd:"" help:"Reduce Speedy's messages to reports."`
 	Monitor  monitorCmd  `cmd:"" help:"Speedy and Fievel in one process."`
 	Jerry    jerryCmd    `cmd:"" help:"Aggregate the reports of many monitors; serve the API and the dashboard."`
+	Report   reportCmd   `cmd:"" help:"Answer one question about captures, at once."`
 	Archive  archiveCmd  `cmd:"" help:"Keep packets in compressed files named by time."`
 	Replay   replayCmd   `cmd:"" help:"Play captured packets again, at any speed."`
 	Reducers reducersCmd `cmd:"" help:"List the reducers of the catalogue."`

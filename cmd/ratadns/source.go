@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"ratadns/capture"
@@ -17,13 +18,14 @@ import (
 
 // sourceFlags say where packets come from.
 type sourceFlags struct {
-	Read        []string `short:"r" sep:"none" help:"Capture to read, pcap, pcapng or dnstap, plain or compressed, or a directory of them; - is standard input. Repeatable." placeholder:"FILE"`
-	More        []string `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
-	Interface   []string `short:"i" sep:"none" help:"Network interface to listen on. Repeatable." placeholder:"IFACE"`
-	Dnstap      []string `sep:"none" help:"Socket to listen on for dnstap: a path with a /, of a Unix socket, or HOST:PORT. Repeatable." placeholder:"ADDR"`
-	Ports       []uint16 `default:"53" help:"Ports of DNS over UDP and TCP, a list (default: ${default})." placeholder:"PORT"`
-	Filter      string   `help:"Take only packets that this expression of tcpdump's selects, or the program that tcpdump -ddd makes of one." placeholder:"EXPR"`
-	Promiscuous bool     `help:"Take packets for other hosts too, as a mirror port sends them."`
+	Read        []string      `short:"r" sep:"none" help:"Capture to read, pcap, pcapng or dnstap, plain or compressed, or a directory of them; - is standard input. Repeatable." placeholder:"FILE"`
+	More        []string      `arg:"" optional:"" name:"file" help:"More captures, as -r *.pcap gives them."`
+	Interface   []string      `short:"i" sep:"none" help:"Network interface to listen on. Repeatable." placeholder:"IFACE"`
+	Dnstap      []string      `sep:"none" help:"Socket to listen on for dnstap: a path with a /, of a Unix socket, or HOST:PORT. Repeatable." placeholder:"ADDR"`
+	Ports       []uint16      `default:"53" help:"Ports of DNS over UDP and TCP, a list (default: ${default})." placeholder:"PORT"`
+	Filter      string        `help:"Take only packets that this expression of tcpdump's selects, or the program that tcpdump -ddd makes of one." placeholder:"EXPR"`
+	Promiscuous bool          `help:"Take packets for other hosts too, as a mirror port sends them."`
+	octets      *atomic.Int64 // read of captures so far, where somebody asks
 }
 
 // workersFlag says how many share the work.
@@ -158,7 +160,7 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 	opened := make(chan error, 1)
 	go func() {
 		var err error
-		if src.Source, err = capture.Open(names, log); err == nil {
+		if src.Source, err = capture.OpenCounted(names, log, s.octets); err == nil {
 			src.apply(selected)
 		}
 		opened <- err
