@@ -65,12 +65,14 @@ func (p *pcap) parse(block []byte, b *Batch) (used int, err error) {
 		if end > len(block) {
 			break
 		}
-		b.Packets = append(b.Packets, Packet{
-			Time: int64(sec)*1e9 + int64(frac)*p.unit,
-			Data: block[used+pcapRecordLen : end : end],
-			Wire: int(max(wire, n)),
-			Link: p.link,
-		})
+		// Filled in place: what is written field by field and then moved whole
+		// makes the processor wait for the writes.
+		b.Packets = append(b.Packets, Packet{})
+		pkt := &b.Packets[len(b.Packets)-1]
+		pkt.Time = int64(sec)*1e9 + int64(frac)*p.unit
+		pkt.Data = block[used+pcapRecordLen : end : end]
+		pkt.Wire = int(max(wire, n))
+		pkt.Link = p.link
 		used = end
 	}
 	return used, nil

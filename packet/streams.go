@@ -135,7 +135,8 @@ func (t *Streams) Add(s *Segment) {
 
 func (t *Streams) message(s *Segment, data []byte, size int) {
 	t.Stats.Messages++
-	t.out = Payload{Segment: s, Data: data, Size: size}
+	// In place, since to move it whole would wait for these writes.
+	t.out.Segment, t.out.Data, t.out.Size = s, data, size
 	t.emit(&t.out)
 }
 
