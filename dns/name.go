@@ -1,5 +1,7 @@
 package dns
 
+import "slices"
+
 // Presentation form of names: absolute, as asked, the root is ".". Inside a
 // label "." and "\" are escaped by a backslash and octets outside 21-7e (hex)
 // are written \DDD, decimal (RFC 1035 §5.1); nothing else is escaped.
@@ -91,6 +93,56 @@ func AppendName(dst, msg []byte, off int) ([]byte, int, error) {
 			return dst, off, ErrLabelType
 		}
 	}
+}
+
+// folded are the octets that are written as they are, with A-Z folded, and zero
+// in place of the others.
+var folded = func() (t [256]byte) {
+	for c := range t {
+		if escapes[c] == 0 {
+			t[c] = Lower([]byte{byte(c)})[0]
+		}
+	}
+	return t
+}()
+
+// AppendLowerName is AppendName with A-Z folded. The usual names, without
+// pointers and escapes, take one pass.
+func AppendLowerName(dst, msg []byte, off int) ([]byte, int, error) {
+	start, at := len(dst), off
+	dst = slices.Grow(dst, MaxName)
+	for {
+		if at >= len(msg) || len(dst)-start > MaxName-64 {
+			break
+		}
+		n := int(msg[at])
+		if n == 0 {
+			if len(dst) == start {
+				dst = append(dst, '.')
+			}
+			return dst, at + 1, nil
+		}
+		if n > 63 || at+1+n > len(msg) {
+			break
+		}
+		label := msg[at+1 : at+1+n]
+		out := dst[len(dst) : len(dst)+n+1]
+		plain := true
+		for i, c := range label {
+			f := folded[c]
+			out[i] = f
+			plain = plain && f != 0
+		}
+		if !plain {
+			break
+		}
+		out[n] = '.'
+		dst = dst[:len(dst)+n+1]
+		at += n + 1
+	}
+	dst, end, err := AppendName(dst[:start], msg, off)
+	Lower(dst[start:])
+	return dst, end, err
 }
 
 // skipName walks the name at off as AppendName does, without writing it.

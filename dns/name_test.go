@@ -69,6 +69,21 @@ func TestAppendName(t *testing.T) {
 	}
 }
 
+// In one pass or in two, a folded name is the same.
+func TestAppendLowerName(t *testing.T) {
+	for _, c := range names {
+		got, next, err := AppendLowerName([]byte("X"), []byte(c.msg), c.off)
+		want := "X" + string(Lower([]byte(c.text)))
+		if string(got) != want || next != c.next || err != c.err {
+			t.Errorf("%s: got %s, %d, %v; want %s, %d, %v", c.what, got, next, err, want, c.next, c.err)
+		}
+	}
+	msg, dst := []byte("\x03wWw\x07eXample\x03ORG\x00"), make([]byte, 0, 512)
+	if n := testing.AllocsPerRun(100, func() { dst, _, _ = AppendLowerName(dst[:0], msg, 0) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // Skipping a name finds what writing it finds.
 func TestSkipName(t *testing.T) {
 	for _, c := range names {

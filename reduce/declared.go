@@ -256,7 +256,7 @@ func (d *declared) put(k *key, n uint64) {
 		d.table.add(k, n)
 		return
 	}
-	_, known := d.table.index[*k]
+	_, known := d.table.index.get(k)
 	r := d.table.row(k)
 	switch {
 	case r == nil:

@@ -92,7 +92,7 @@ func (e *Event) Asked() []byte {
 // Qname is the QNAME as a key: in presentation form, A-Z folded.
 func (e *Event) Qname() []byte {
 	if !e.lower.made {
-		e.lower.b = dns.AppendLower(e.lower.b[:0], e.Asked())
+		e.lower.b, _, _ = dns.AppendLowerName(e.lower.b[:0], e.Wire, e.Questions[0].NameOff)
 		e.lower.made = true
 	}
 	return e.lower.b

@@ -31,7 +31,7 @@ type table struct {
 	octets [maxDims]bool // dimensions whose numbers are the interner's
 	dims   int
 	max    int
-	index  map[key]int32
+	index  index
 	rows   []tableRow
 	over   bool // rows are a heap, the rarest first
 	error  uint64
@@ -40,10 +40,11 @@ type table struct {
 }
 
 func newTable(names *interner, fields []*Field, max int) *table {
-	t := &table{names: names, dims: len(fields), max: max, index: make(map[key]int32)}
+	t := &table{names: names, dims: len(fields), max: max}
 	for i, f := range fields {
 		t.octets[i] = f.Kind.octets()
 	}
+	t.index = newIndex(t.dims == 1 && t.octets[0])
 	return t
 }
 
@@ -58,13 +59,13 @@ func (t *table) hold(k *key, by int32) {
 
 // row returns the row of k, a new one where there is room, else nil.
 func (t *table) row(k *key) *tableRow {
-	if i, ok := t.index[*k]; ok {
+	if i, ok := t.index.get(k); ok {
 		return &t.rows[i]
 	}
 	if len(t.rows) >= t.max {
 		return nil
 	}
-	t.index[*k] = int32(len(t.rows))
+	t.index.set(k, int32(len(t.rows)))
 	t.rows = append(t.rows, tableRow{key: *k})
 	t.hold(k, 1)
 	return &t.rows[len(t.rows)-1]
@@ -73,7 +74,7 @@ func (t *table) row(k *key) *tableRow {
 // add adds n at k.
 func (t *table) add(k *key, n uint64) {
 	t.total += n
-	if i, ok := t.index[*k]; ok {
+	if i, ok := t.index.get(k); ok {
 		t.rows[i].n += n
 		if t.over {
 			heap.Fix((*rarestRow)(t), int(i))
@@ -91,12 +92,12 @@ func (t *table) add(k *key, n uint64) {
 	// The count of the rarest bounds what the key may have had before.
 	r := &t.rows[0]
 	t.error = max(t.error, r.n)
-	delete(t.index, r.key)
+	t.index.delete(&r.key)
 	t.hold(&r.key, -1)
 	r.key = *k
 	r.n += n
 	t.hold(k, 1)
-	t.index[*k] = 0
+	t.index.set(k, 0)
 	heap.Fix((*rarestRow)(t), 0)
 }
 
@@ -128,11 +129,11 @@ func (t *table) merge(o *table) {
 	}
 	for _, r := range o.rows {
 		k := t.translate(r.key, o)
-		if i, ok := t.index[k]; ok {
+		if i, ok := t.index.get(&k); ok {
 			t.rows[i].n += r.n - others
 			continue
 		}
-		t.index[k] = int32(len(t.rows))
+		t.index.set(&k, int32(len(t.rows)))
 		t.rows = append(t.rows, tableRow{key: k, n: r.n + mine})
 		t.hold(&k, 1)
 	}
@@ -157,13 +158,13 @@ func (t *table) shrink() {
 	for i := range t.rows[t.max:] {
 		r := &t.rows[t.max+i]
 		t.error = max(t.error, r.n)
-		delete(t.index, r.key)
+		t.index.delete(&r.key)
 		t.hold(&r.key, -1)
 	}
 	clear(t.rows[t.max:])
 	t.rows, t.over = t.rows[:t.max], true
 	for i := range t.rows {
-		t.index[t.rows[i].key] = int32(i)
+		t.index.set(&t.rows[i].key, int32(i))
 	}
 }
 
@@ -183,9 +184,9 @@ func (t *table) compare(a, b *key) int {
 
 func (t *table) reset() {
 	if len(t.rows) > 1<<16 {
-		t.index, t.rows = make(map[key]int32), nil
+		t.index, t.rows = newIndex(t.index.places == nil), nil
 	}
-	clear(t.index)
+	t.index.clear()
 	clear(t.rows)
 	t.rows, t.over, t.error, t.total, t.left = t.rows[:0], false, 0, 0, 0
 }
@@ -197,7 +198,8 @@ func (h *rarestRow) Len() int           { return len(h.rows) }
 func (h *rarestRow) Less(i, j int) bool { return h.rows[i].n < h.rows[j].n }
 func (h *rarestRow) Swap(i, j int) {
 	h.rows[i], h.rows[j] = h.rows[j], h.rows[i]
-	h.index[h.rows[i].key], h.index[h.rows[j].key] = int32(i), int32(j)
+	h.index.set(&h.rows[i].key, int32(i))
+	h.index.set(&h.rows[j].key, int32(j))
 }
 
 // Push and Pop are not used: the heap keeps its size.
