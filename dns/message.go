@@ -107,6 +107,9 @@ type Message struct {
 	// SkipRecords leaves Records empty; they are walked all the same. Unpack
 	// does not change it.
 	SkipRecords bool
+	// OnlyQuestions ends reading behind the questions: what is not read can then
+	// not be malformed, and EDNS and Nodata say nothing. Unpack does not change it.
+	OnlyQuestions bool
 	// Malformed is zero, or why reading stopped at Offset.
 	Malformed Reason
 	Offset    int
@@ -153,12 +156,15 @@ func (m *Message) Unpack(b []byte) error {
 		if next+4 > len(b) {
 			return m.fail(ErrTruncatedQuestion, next)
 		}
-		m.Questions = append(m.Questions, Question{
-			NameOff: off, Labels: labels, NameLen: wire,
-			Qtype:  binary.BigEndian.Uint16(b[next:]),
-			Qclass: binary.BigEndian.Uint16(b[next+2:]),
-		})
+		// In place, since to move it whole would wait for these writes.
+		m.Questions = append(m.Questions, Question{})
+		q := &m.Questions[len(m.Questions)-1]
+		q.NameOff, q.Labels, q.NameLen = off, labels, wire
+		q.Qtype, q.Qclass = binary.BigEndian.Uint16(b[next:]), binary.BigEndian.Uint16(b[next+2:])
 		off = next + 4
+	}
+	if m.OnlyQuestions {
+		return nil
 	}
 	return m.unpackRecords(b, off)
 }

@@ -64,12 +64,41 @@ func (f *Field) check(of Scope) error {
 	if f.Of == 0 || f.Of&of != 0 {
 		return nil
 	}
-	for _, s := range scopeWords {
+	for _, s := range slices.Backward(scopeWords) { // the widest is the first
 		if s.scope&f.Of == f.Of {
 			return fmt.Errorf("%q is known of %s only", f.Name, s.word)
 		}
 	}
 	return fmt.Errorf("%q is not known of them", f.Name)
+}
+
+// inQuestion are the fields that a message's header, question and flow have. The
+// others need the whole of it, as EDNS and all that may be malformed do.
+var inQuestion = map[string]bool{
+	"qname": true, "qtype": true, "qclass": true, "opcode": true, "id": true,
+	"qr": true, "aa": true, "tc": true, "rd": true, "ra": true, "z": true, "ad": true, "cd": true,
+	"size": true, "questions": true, "answers": true, "authorities": true, "additionals": true,
+	"labels": true, "qname_length": true, "transport": true, "ip_version": true,
+	"client": true, "server": true, "client_port": true, "server_port": true,
+	"latency": true, "retransmissions": true,
+}
+
+// OnlyQuestions reports whether the reducer looks at nothing behind the question
+// of a message.
+func (e *Entry) OnlyQuestions() bool {
+	if e.New != nil || e.Where != nil || e.Measure.OfField() && !inQuestion[e.OfField] {
+		return false
+	}
+	return !slices.ContainsFunc(e.By, func(name string) bool { return !inQuestion[name] })
+}
+
+// OnlyMessages reports whether the reducer looks at messages alone, and not at
+// whose they are.
+func (e *Entry) OnlyMessages() bool {
+	ofSide := func(name string) bool {
+		return strings.HasPrefix(name, "client") || strings.HasPrefix(name, "server")
+	}
+	return e.OnlyQuestions() && e.Of&Transactions == 0 && !ofSide(e.OfField) && !slices.ContainsFunc(e.By, ofSide)
 }
 
 // An UnknownFieldError names what is wrong, and what would do.

@@ -54,12 +54,16 @@ type Decoder struct {
 }
 
 // NewDecoder returns a decoder that keeps the records of a message only where
-// they are wanted.
+// they are wanted. Without sides it does not tell clients from servers.
 func NewDecoder(sides *Sides, records bool) *Decoder {
 	d := &Decoder{sides: sides}
 	d.msg.SkipRecords = !records
 	return d
 }
+
+// OnlyQuestions lets what stands behind the questions unread, for those who
+// look at nothing there. It is not counted as malformed then either.
+func (d *Decoder) OnlyQuestions() { d.msg.OnlyQuestions = true }
 
 // Decode reads p. The message is good until the next call and aliases p.
 func (d *Decoder) Decode(p *packet.Payload) *Message {
@@ -72,7 +76,9 @@ func (d *Decoder) Decode(p *packet.Payload) *Message {
 	m.SourcePort, m.DestPort = p.SourcePort, p.DestPort
 	m.Transport = p.Transport
 	m.Size = p.Size
-	m.FromServer = d.sides.FromServer(m.Source, m.Dest, m.SourcePort, m.DestPort, m.QR())
+	if d.sides != nil {
+		m.FromServer = d.sides.FromServer(m.Source, m.Dest, m.SourcePort, m.DestPort, m.QR())
+	}
 	m.Has = FieldsAll
 	return m
 }

@@ -91,7 +91,7 @@ func (c *reportCmd) Run(e *env) error {
 	}
 	defer src.Close()
 	sides := speedy.NewSides(c.Ports, c.prefixes())
-	w := newReportWriter(e.stdout, os.Stdout, c.Format, q, e.log)
+	w := newReportWriter(e.rawStdout, os.Stdout, c.Format, q, e.log)
 	w.live = c.live() && c.Every != 0
 	if c.Every == 0 {
 		if !c.live() {
@@ -124,10 +124,15 @@ func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progr
 	}
 	win, header := a.merge()
 	stats := engine.Stats()
-	stats.Malformed = win.Malformed
 	ans := answerOf(w.question, win, header)
 	ans.packets = stats.Received + src.dropped()
-	src.logStats(e.log, stats)
+	if a.shallow {
+		src.logPackets(e.log, stats)
+		e.log.Info("messages", "found", stats.Streams.Messages, "incomplete", stats.Streams.Incomplete)
+	} else {
+		stats.Malformed = win.Malformed
+		src.logStats(e.log, stats)
+	}
 	return w.write(ans)
 }
 

@@ -15,6 +15,9 @@ import (
 // does not matter.
 type asking struct {
 	workers []*asker
+	// shallow says that nothing behind the questions is looked at, which takes
+	// most of the time of reading a message. What is malformed is not known then.
+	shallow bool
 	seen    uint64 // messages since the horizon moved
 	least   int64  // time of one of those
 	horizon int64  // up to which queries without a response have been given up
@@ -30,20 +33,34 @@ type asker struct {
 	recent       uint64
 	recentLeast  int64 // time of the recent ones
 	transactions bool
+	skip         int8 // messages with that QR are only counted; -1 is none
 	lost         uint64
 }
 
 func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, workers int) *asking {
-	a := &asking{least: math.MaxInt64}
+	a := &asking{least: math.MaxInt64, shallow: q.entry.OnlyQuestions()}
 	uses := []reduce.Use{{Entry: q.entry, Params: q.params}}
+	if q.entry.OnlyMessages() {
+		sides = nil
+	}
 	for range workers {
 		own := anon.Clone()
 		group := reduce.NewGroup(uses, workers, reduce.Style{Anonymizer: own})
-		a.workers = append(a.workers, &asker{
+		w := &asker{
 			dec: speedy.NewDecoder(sides, false), event: reduce.NewEvent(own), group: group, window: group.NewWindow(),
 			first: math.MaxInt64, last: math.MinInt64, recentLeast: math.MaxInt64,
-			transactions: q.entry.Of&reduce.Transactions != 0,
-		})
+			transactions: q.entry.Of&reduce.Transactions != 0, skip: -1,
+		}
+		if a.shallow {
+			w.dec.OnlyQuestions()
+			switch q.entry.Of {
+			case reduce.Queries:
+				w.skip = 1
+			case reduce.Responses:
+				w.skip = 0
+			}
+		}
+		a.workers = append(a.workers, w)
 	}
 	return a
 }
@@ -61,6 +78,10 @@ func (a *asker) Payload(p *packet.Payload) {
 	if a.transactions {
 		a.recent++
 		a.recentLeast = min(a.recentLeast, p.Time)
+	}
+	if a.skip >= 0 && len(p.Data) > 2 && int8(p.Data[2]>>7) == a.skip {
+		a.window.Messages++
+		return
 	}
 	a.event.Set(a.dec.Decode(p))
 	a.window.Add(a.event)
@@ -109,7 +130,10 @@ func (a *asking) merge() (*reduce.Window, report.Window) {
 			all.first, all.last, all.lost = min(all.first, w.first), max(all.last, w.last), all.lost+w.lost
 		}
 	}
-	header := report.Window{Messages: all.window.Messages, Malformed: all.window.Malformed, Lost: all.lost}
+	header := report.Window{Messages: all.window.Messages, Lost: all.lost}
+	if !a.shallow {
+		header.Malformed = all.window.Malformed
+	}
 	if header.Messages > 0 {
 		header.Start, header.End = all.first, all.last
 	}

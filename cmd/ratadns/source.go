@@ -260,9 +260,15 @@ func (s *source) tellDrops(f *fievel.Fievel) {
 	}
 }
 
-// logStats tells what became of the packets. Those that were dropped were
-// never received by Speedy.
+// logStats tells what became of the packets and messages.
 func (s *source) logStats(log *slog.Logger, st speedy.Stats) {
+	s.logPackets(log, st)
+	log.Info("messages", "found", st.Streams.Messages, "malformed", st.Malformed, "incomplete", st.Streams.Incomplete)
+}
+
+// logPackets tells what became of the packets. Those that were dropped were
+// never received by Speedy.
+func (s *source) logPackets(log *slog.Logger, st speedy.Stats) {
 	dropped := s.dropped()
 	packets := []any{"received", st.Received + dropped,
 		"used", st.Streams.Used + st.Joined, "not_ip", st.NotIP, "not_dns_port", st.NotDNSPort, "not_dns", st.Streams.NotDNS,
@@ -274,5 +280,4 @@ func (s *source) logStats(log *slog.Logger, st speedy.Stats) {
 	if st.UnknownLinks > 0 {
 		log.Warn("packets of a link type that is not read", "link_type", st.UnknownLink, "count", st.UnknownLinks)
 	}
-	log.Info("messages", "found", st.Streams.Messages, "malformed", st.Malformed, "incomplete", st.Streams.Incomplete)
 }
