@@ -91,7 +91,7 @@ func (w *reportWriter) writeTable(a *answer) error {
 	// no end, which would scroll.
 	w.out.WriteString(home)
 	text := bytes.TrimSuffix(w.screen.last, []byte("\n"))
-	w.out.Write(bytes.ReplaceAll(text, []byte("\n"), []byte(clearLine+"\r\n")))
+	w.out.Write(bytes.ReplaceAll(text, []byte("\n"), []byte(clearLine+"\n")))
 	_, err := w.out.WriteString(clearLine + clearBelow)
 	return err
 }
@@ -155,7 +155,7 @@ func (t *table) append(dst []byte) []byte {
 	}
 	dst = t.paint(dst, bold)
 	line(t.By, title, share, "")
-	dst = t.unpaint(dst)
+	dst = append(t.unpaint(dst[:len(dst)-1]), '\n')
 	most := uint64(0)
 	for i := range rows {
 		most = max(most, rows[i].N)
@@ -216,7 +216,7 @@ func (t *table) widths(rows []reduce.Row) (widths []int, number int) {
 				widest = i
 			}
 		}
-		over := t.used(widths, number) - t.width
+		over := t.used(widths, number) + t.barRoom() - t.width
 		if len(widths) == 0 || over <= 0 || widths[widest] <= minKey {
 			return widths, number
 		}
@@ -229,6 +229,14 @@ func (t *table) widths(rows []reduce.Row) (widths []int, number int) {
 		}
 		widths[widest] = max(widths[widest]-over, min(second, widths[widest]-1), minKey)
 	}
+}
+
+// barRoom is what is kept for bars where the terminal is wide enough for all.
+func (t *table) barRoom() int {
+	if t.width < 60 || len(t.By) == 0 {
+		return 0
+	}
+	return t.width / 5
 }
 
 // used is the width of a line without its bar.
