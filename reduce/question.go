@@ -45,13 +45,12 @@ func ParseDimensions(names []string, of Scope) error {
 	return nil
 }
 
-// CheckMeasured checks that there is a number of that name which the events of a
-// scope have.
-func CheckMeasured(name string, of Scope) error {
-	isNumber := func(f *Field) bool { return f.Kind == Number && f.bin == 0 }
+// CheckMeasured checks that there is a field of that name which can be measured
+// so, and which the events of a scope have.
+func CheckMeasured(m Measure, name string, of Scope) error {
 	f := FindField(name)
-	if f == nil || !isNumber(f) {
-		return unknownField("number", name, isNumber)
+	if f == nil || !m.takes(f) {
+		return unknownField("number", name, m.takes)
 	}
 	return f.check(of)
 }
@@ -86,10 +85,16 @@ var inQuestion = map[string]bool{
 // OnlyQuestions reports whether the reducer looks at nothing behind the question
 // of a message.
 func (e *Entry) OnlyQuestions() bool {
-	if e.New != nil || e.Where != nil || e.Measure.OfField() && !inQuestion[e.OfField] {
+	if e.New != nil || e.newShared != nil || e.Where != nil || e.Filter != "" || e.Measure.OfField() && !inQuestion[e.OfField] {
 		return false
 	}
 	return !slices.ContainsFunc(e.By, func(name string) bool { return !inQuestion[name] })
+}
+
+// OnlyQuestions reports whether the expression looks at nothing behind the
+// question of a message. None does not.
+func (w *Where) OnlyQuestions() bool {
+	return w == nil || !slices.ContainsFunc(w.fields, func(f *Field) bool { return !inQuestion[f.Name] })
 }
 
 // OnlyMessages reports whether the reducer looks at messages alone, and not at

@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"container/heap"
 	"slices"
+
+	"ratadns/report"
 )
 
 // A Row is a key, for people: codes by their mnemonics, addresses as text, with
 // what is measured there.
 type Row struct {
 	Keys []string // one for each dimension
-	N    uint64   // for [Rate] the count that is to be divided
+	N    uint64   // for [Rate] the count that is to be divided, for [Quantiles] that of numbers
+	// Quantiles are those of [report.Levels], where that is the measure.
+	Quantiles []uint64
 }
 
 // Rows are the rows of a reducer that counts or measures by key: by what is
@@ -63,7 +67,7 @@ func (w *Window) Rows(i, top int) Rows {
 	for i := range all {
 		k := keys[i*len(r.By) : (i+1)*len(r.By) : (i+1)*len(r.By)]
 		copy(k, all[i].keys[:])
-		r.Rows[i] = Row{k, all[i].n}
+		r.Rows[i] = Row{Keys: k, N: all[i].n, Quantiles: quantiles(all[i].sketch)}
 		r.Left -= all[i].n
 	}
 	r.Keys = uint64(left - len(all))
@@ -84,11 +88,25 @@ func (d *declared) tabulate(style Style) (r Rows, all []reportRow) {
 	if d.table != nil {
 		r.Sketch, r.Error, r.Unplaced = d.table.over, d.table.error, d.table.left
 	}
-	all = d.all()
-	if len(d.by) == 0 && len(all) == 0 && d.measure.added() {
+	if d.measure.sketched() {
+		all = d.sketchedRows()
+	} else {
+		all = d.all()
+	}
+	if len(d.by) == 0 && len(all) == 0 && (d.measure.added() || d.measure == Distinct) {
 		all = append(all, reportRow{}) // nothing is a number too
 	}
 	return r, all
+}
+
+// quantiles are those of a sketch that has any.
+func quantiles(s report.Sketch) (list []uint64) {
+	if d, ok := s.(*report.Distribution); ok {
+		for _, l := range report.Levels {
+			list = append(list, d.Quantile(l.Mille))
+		}
+	}
+	return list
 }
 
 func (n *names) tabulate(Style) (r Rows, all []reportRow) {

@@ -114,8 +114,8 @@ func TestQuestionErrors(t *testing.T) {
 	f(`dimension "tc" is there twice`, ParseDimensions(dims("tc", "qr", "tc"), Messages))
 	f(`"nodata" is known of responses only`, ParseDimensions(dims("nodata"), Queries))
 	f(`<nil>`, ParseDimensions(dims("nodata"), Transactions))
-	f(`unknown number "qname"`, CheckMeasured("qname", Messages))
-	f(`<nil>`, CheckMeasured("size", Messages))
+	f(`unknown number "qname"`, CheckMeasured(Sum, "qname", Messages))
+	f(`<nil>`, CheckMeasured(Sum, "size", Messages))
 	for _, text := range []string{"", "median", "sum", "sum:", "count:size"} {
 		if _, _, err := ParseMeasure(text); err == nil {
 			t.Errorf("%q is a measure", text)

@@ -99,7 +99,7 @@ func (d *declared) sketch(k *key, values uint64) report.Sketch {
 	i := int32(0)
 	if len(d.by) > 0 || len(t.rows) == 0 {
 		var ok bool
-		if i, ok = t.index[*k]; !ok {
+		if i, ok = t.index.get(k); !ok {
 			if t.row(k) == nil {
 				t.left += values
 				return nil

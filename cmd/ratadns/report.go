@@ -22,7 +22,7 @@ type reportCmd struct {
 	By      []string      `help:"Dimensions to count by, up to three; none is one number." placeholder:"DIM"`
 	Where   string        `help:"Count only what this expression is true of." placeholder:"EXPR"`
 	Of      string        `help:"What is counted: messages, queries, responses or transactions (default: messages)." placeholder:"WHAT"`
-	Measure string        `help:"What is told of each key: count, rate, sum:NUMBER, min:NUMBER or max:NUMBER (default: count)." placeholder:"MEASURE"`
+	Measure string        `help:"What is told of each key: count, rate, sum:NUMBER, min:NUMBER, max:NUMBER, distinct:FIELD or quantiles:NUMBER (default: count)." placeholder:"MEASURE"`
 	Use     string        `help:"A reducer of the catalogue in place of --by, --of and --measure; see: ratadns reducers." placeholder:"NAME"`
 	Top     *int          `help:"Rows in all, the most first (default: all)." placeholder:"N"`
 	Format  string        `default:"table" enum:"table,csv,json" help:"How the answer is written: ${enum}."`
@@ -40,7 +40,8 @@ on an interface a table that refreshes.
 
 Examples:
     ratadns report -r day.pcap.zst --by qtype
-    ratadns report -r day.pcap.zst --of responses --by rcode,client --top 20
+    ratadns report -r day.pcap.zst --of responses --where 'rcode == "NXDOMAIN"' --by tld,qtype --top 20
+    ratadns report -r day.pcap.zst --of transactions --by server --measure quantiles:latency
     ratadns report -r day.pcap.zst --of responses --by qname --measure sum:size --top 10 --format csv
     ratadns report -r day.pcap.zst --use TopNQ --format json
     ratadns report -i eth0 --every 10s --of queries --by qname --top 20`
@@ -147,12 +148,14 @@ func (c *reportCmd) question() (*question, error) {
 			return nil, usagef("--top: must be 1 to %d, got %d", maxTop, q.top)
 		}
 	}
-	where, err := whereOf(c.Where)
-	if err != nil {
-		return nil, usagef("--where: %w", err)
+	if c.Where != "" {
+		var err error
+		if q.params.Where, err = reduce.CompileWhere(c.Where); err != nil {
+			return nil, usagef("--where: %w", err)
+		}
 	}
 	if c.Use != "" {
-		return q, c.used(q, where)
+		return q, first(c.used(q), q.suits())
 	}
 	if c.Of == "" {
 		c.Of = "messages"
@@ -161,7 +164,8 @@ func (c *reportCmd) question() (*question, error) {
 		c.Measure = reduce.Count.String()
 	}
 	q.column = c.Measure
-	q.entry = &reduce.Entry{Name: c.Measure, By: c.By, Where: where}
+	q.entry = &reduce.Entry{Name: c.Measure, By: c.By}
+	var err error
 	if q.entry.Of, err = reduce.ParseScope(c.Of); err != nil {
 		return nil, usagef("--of: %w", err)
 	}
@@ -172,15 +176,26 @@ func (c *reportCmd) question() (*question, error) {
 		return nil, usagef("--measure: %w", err)
 	}
 	if q.entry.Measure.OfField() {
-		if err = reduce.CheckMeasured(q.entry.OfField, q.entry.Of); err != nil {
+		if err = reduce.CheckMeasured(q.entry.Measure, q.entry.OfField, q.entry.Of); err != nil {
 			return nil, fieldError("--measure", err)
 		}
 	}
-	return q, nil
+	return q, q.suits()
+}
+
+// suits checks that the messages have what the expression is about.
+func (q *question) suits() error {
+	if q.params.Where == nil {
+		return nil
+	}
+	if err := q.params.Where.Suits(q.entry.Of); err != nil {
+		return usagef("--where: %w", err)
+	}
+	return nil
 }
 
 // used makes the question that of a reducer of the catalogue.
-func (c *reportCmd) used(q *question, where func(*reduce.Event) bool) error {
+func (c *reportCmd) used(q *question) error {
 	for _, other := range []struct {
 		flag string
 		set  bool
@@ -194,11 +209,6 @@ func (c *reportCmd) used(q *question, where func(*reduce.Event) bool) error {
 		return usagef("--use: %w", err)
 	}
 	own := *entry
-	if inner := entry.Where; inner != nil && where != nil {
-		own.Where = func(e *reduce.Event) bool { return inner(e) && where(e) }
-	} else if inner == nil {
-		own.Where = where
-	}
 	q.entry, q.column = &own, measureWord(&own)
 	group := reduce.NewGroup([]reduce.Use{{Entry: q.entry, Params: q.params}}, 1, reduce.Style{})
 	switch hasRows := group.NewWindow().HasRows(0); {
@@ -237,11 +247,3 @@ type warnings struct{ slog.Handler }
 
 // Enabled implements [slog.Handler].
 func (w warnings) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
-
-// whereOf is the condition of an expression, nil of an empty one.
-func whereOf(text string) (func(*reduce.Event) bool, error) {
-	if text == "" {
-		return nil, nil
-	}
-	return nil, errors.New("not yet in this version")
-}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -45,6 +46,30 @@ func (a *answer) value(n uint64) string {
 		return ""
 	}
 	return strconv.FormatFloat(float64(n)/seconds, 'f', -1, 64)
+}
+
+// values are what is measured of a row, one for each column.
+func (a *answer) values(r *reduce.Row) []string {
+	if a.Measure != reduce.Quantiles {
+		return []string{a.value(r.N)}
+	}
+	var list []string
+	for _, q := range r.Quantiles {
+		list = append(list, strconv.FormatUint(q, 10))
+	}
+	return list
+}
+
+// columns are their names.
+func (a *answer) columns(measure string) []string {
+	if a.Measure != reduce.Quantiles {
+		return []string{measure}
+	}
+	var list []string
+	for _, l := range report.Levels {
+		list = append(list, l.Name)
+	}
+	return list
 }
 
 // adds reports whether the rows add up to a whole.
@@ -108,7 +133,7 @@ func (w *reportWriter) header(a *answer) (names []string) {
 	if w.every {
 		names = append(names, "start")
 	}
-	return append(append(names, a.By...), w.question.column)
+	return append(append(names, a.By...), a.columns(w.question.column)...)
 }
 
 func (w *reportWriter) writeCSV(a *answer) error {
@@ -125,7 +150,7 @@ func (w *reportWriter) writeCSV(a *answer) error {
 		if w.every {
 			record = append(record, start)
 		}
-		record = append(append(record, r.Keys...), a.value(r.N))
+		record = append(append(record, r.Keys...), a.values(r)...)
 		if err := w.csv.Write(record); err != nil {
 			return err
 		}
@@ -166,11 +191,12 @@ func (w *reportWriter) writeJSON(a *answer) error {
 			}
 			b = append(b, ',')
 		}
-		b = append(report.AppendString(b, w.question.column), ':')
-		if v := a.value(r.N); v != "" {
-			b = append(b, v...)
-		} else {
-			b = append(b, "null"...)
+		values := a.values(r)
+		for j, name := range a.columns(w.question.column) {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = append(append(report.AppendString(b, name), ':'), cmp.Or(values[j], "null")...)
 		}
 		b = append(b, '}')
 		if len(b) > 64<<10 {

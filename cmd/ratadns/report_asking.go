@@ -38,9 +38,9 @@ type asker struct {
 }
 
 func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, workers int) *asking {
-	a := &asking{least: math.MaxInt64, shallow: q.entry.OnlyQuestions()}
+	a := &asking{least: math.MaxInt64, shallow: q.entry.OnlyQuestions() && q.params.Where.OnlyQuestions()}
 	uses := []reduce.Use{{Entry: q.entry, Params: q.params}}
-	if q.entry.OnlyMessages() {
+	if a.shallow && q.params.Where == nil && q.entry.OnlyMessages() {
 		sides = nil
 	}
 	for range workers {

@@ -149,7 +149,7 @@ func (t *table) append(dst []byte) []byte {
 		}
 		dst = append(bytes.TrimRight(dst, " "), '\n')
 	}
-	title, share := t.column, ""
+	title, share := t.title(), ""
 	if t.shares() {
 		share = "%"
 	}
@@ -164,7 +164,7 @@ func (t *table) append(dst []byte) []byte {
 		if t.shares() {
 			share = strconv.FormatFloat(100*float64(rows[i].N)/float64(max(t.Sum, 1)), 'f', 2, 64)
 		}
-		line(rows[i].Keys, orDash(t.shown(rows[i].N)), share, t.bar(rows[i].N, most, widths, number))
+		line(rows[i].Keys, orDash(t.shown(&rows[i])), share, t.bar(rows[i].N, most, widths, number))
 	}
 	if len(t.By) > 0 || len(notes) > 1 {
 		dst = append(dst, '\n')
@@ -178,12 +178,20 @@ func (t *table) append(dst []byte) []byte {
 	return dst
 }
 
-// shown is what is measured as people read it.
-func (t *table) shown(n uint64) string {
-	if t.Measure == reduce.Rate && t.header.Seconds() > 0 {
-		return strconv.FormatFloat(float64(n)/t.header.Seconds(), 'f', 2, 64)
+// title is that of the column of numbers.
+func (t *table) title() string {
+	if t.Measure == reduce.Quantiles {
+		return t.column + " " + strings.Join(t.columns(""), " ")
 	}
-	return t.value(n)
+	return t.column
+}
+
+// shown is what is measured as people read it.
+func (t *table) shown(r *reduce.Row) string {
+	if t.Measure == reduce.Rate && t.header.Seconds() > 0 {
+		return strconv.FormatFloat(float64(r.N)/t.header.Seconds(), 'f', 2, 64)
+	}
+	return strings.Join(t.values(r), " ")
 }
 
 // shareWidth is that of the column of percentages.
@@ -199,12 +207,12 @@ func (t *table) widths(rows []reduce.Row) (widths []int, number int) {
 	for i, name := range t.By {
 		widths[i] = len(name)
 	}
-	number = len(t.column)
+	number = len(t.title())
 	for i := range rows {
 		for j, key := range rows[i].Keys {
 			widths[j] = max(widths[j], utf8.RuneCountInString(key))
 		}
-		number = max(number, len(orDash(t.shown(rows[i].N))))
+		number = max(number, len(orDash(t.shown(&rows[i]))))
 	}
 	if t.width == 0 {
 		return widths, number
