@@ -161,6 +161,9 @@ type declared struct {
 	largest  uint32 // number of the last dimension, when all rows have been made
 	rows     []reportRow
 	written  []byte // data and state of the report
+	// For tables by one name.
+	counts, kept []nameCount
+	ns           []uint64
 }
 
 // newDeclared compiles an entry for the windows of a group.

@@ -19,6 +19,10 @@ func (d *declared) Report(r *report.Report) {
 		r.Window.Error = max(r.Window.Error, d.table.error)
 		r.Window.Skipped += d.table.left
 	}
+	if names, ok := d.byName(); ok {
+		d.reportNames(r, names)
+		return
+	}
 	rows := d.ranked()
 	r.Shape = d.shape()
 	w := tableWriter{d: d, seconds: r.Window.Seconds()}

@@ -9,6 +9,9 @@ type interner struct {
 	refs  []int32 // tables' rows that hold it
 	free  []uint32
 	limit int // sweep when there are so many
+	// The names in order, when so many had been added.
+	added, ordered uint64
+	order          []uint32
 }
 
 // minInterned is how many names are kept at least before a sweep.
@@ -35,6 +38,7 @@ func (in *interner) id(b []byte) uint32 {
 		in.texts, in.refs = append(in.texts, text), append(in.refs, 0)
 	}
 	in.ids[text] = id
+	in.added++
 	return id
 }
 
@@ -62,4 +66,5 @@ func (in *interner) reset() {
 	clear(in.ids)
 	clear(in.texts)
 	in.texts, in.refs, in.free, in.limit = in.texts[:0], in.refs[:0], in.free[:0], minInterned
+	in.order = in.order[:0]
 }
