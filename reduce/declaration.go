@@ -103,7 +103,7 @@ func (e *Entry) Parameters() []string {
 	if slices.Contains(e.By, "client_subnet") {
 		words = append(words, "prefix4", "prefix6")
 	}
-	if e.New != nil {
+	if e.New != nil || e.newShared != nil || e.Script != nil {
 		return words
 	}
 	if len(e.By) > 0 {

@@ -119,6 +119,8 @@ func (g *Group) NewWindow() *Window {
 			w.reducers = append(w.reducers, u.Entry.New(u.Params))
 		case u.Entry.newShared != nil:
 			w.reducers = append(w.reducers, u.Entry.newShared(g, &u.Use, w.names))
+		case u.Entry.Script != nil:
+			w.reducers = append(w.reducers, g.newScripted(&u.Use))
 		default:
 			w.reducers = append(w.reducers, g.newDeclared(&u.Use, w.names))
 		}

@@ -139,7 +139,9 @@ type Entry struct {
 	New   func(Params) Reducer
 	// newShared is New for reducers that count in tables of the window's names.
 	newShared func(*Group, *Use, *interner) Reducer
-	// Without New, the reducer is declared: what it measures of which field, by
+	// Script is that of a reducer which is one.
+	Script *Script
+	// Without these, the reducer is declared: what it measures of which field, by
 	// which dimensions; how many keys it shows, of two or three dimensions of
 	// each key before the last; and whether as pairs.
 	Measure Measure
