@@ -33,8 +33,9 @@ func Declare(d Declaration) (*Entry, error) {
 	}
 	e := &Entry{Name: d.Name, Doc: "declared", Of: Messages, By: d.By, Top: d.Top}
 	if d.Of != "" {
-		if e.Of = scopeByWord(d.Of); e.Of == 0 {
-			return wrong("of", "must be queries, responses, messages or transactions, got %q", d.Of)
+		var err error
+		if e.Of, err = ParseScope(d.Of); err != nil {
+			return nil, &DeclarationError{Member: "of", Err: err}
 		}
 	}
 	if d.Listed {
@@ -87,13 +88,14 @@ func Declare(d Declaration) (*Entry, error) {
 	return e, nil
 }
 
-func scopeByWord(word string) Scope {
+// ParseScope reads a scope by its word in the configuration.
+func ParseScope(word string) (Scope, error) {
 	for _, s := range Scopes {
 		if s.Word == word {
-			return s.Scope
+			return s.Scope, nil
 		}
 	}
-	return 0
+	return 0, fmt.Errorf("must be queries, responses, messages or transactions, got %q", word)
 }
 
 // Parameters are the words of the configuration that mean something to the

@@ -31,10 +31,12 @@ type reducerConfig struct {
 	Of      string   `yaml:"of"`
 	By      []string `yaml:"by"`
 	Measure string   `yaml:"measure"`
-	Script  string   `yaml:"script"`
+	// Of a reducer that is a script, likewise.
+	Script string `yaml:"script"`
 
-	entry *reduce.Entry // what was used or declared
-	where *reduce.Where
+	entry  *reduce.Entry // what was used or declared, or is that of the script
+	script *reduce.Script
+	where  *reduce.Where
 }
 
 // UnmarshalYAML implements [yaml.InterfaceUnmarshaler].
@@ -61,7 +63,7 @@ const (
 	maxSamples = 1_000_000
 )
 
-// entryOf is what r uses or declares.
+// entryOf is what r uses or declares, or the script that it is.
 func (c *config) entryOf(path string, r *reducerConfig) (*reduce.Entry, error) {
 	if r.Use == "" && c.isNull(path) {
 		r.Use = "Null" // which YAML takes for nothing
@@ -69,7 +71,7 @@ func (c *config) entryOf(path string, r *reducerConfig) (*reduce.Entry, error) {
 	at := func(member string) string { return c.member(path, member) }
 	switch {
 	case r.Script != "":
-		return nil, c.at(at("script"), "script is not in this version; where and by would do for many")
+		return c.scriptEntry(path, r)
 	case r.Use != "":
 		for _, member := range []string{"of", "by", "measure"} {
 			if c.node(path+"."+member) != nil {
@@ -82,7 +84,7 @@ func (c *config) entryOf(path string, r *reducerConfig) (*reduce.Entry, error) {
 		}
 		return e, nil
 	case r.Name == "":
-		return nil, c.at(path, "a reducer wants use, one of the catalogue (see: ratadns reducers), or name, if it is declared here")
+		return nil, c.at(path, "a reducer wants use, one of the catalogue (see: ratadns reducers), or name, if it is declared here or a script")
 	case c.node(path+".of") == nil && c.node(path+".by") == nil && c.node(path+".measure") == nil && r.Where == nil && r.Samples == nil:
 		return nil, c.at(path, "%s says nothing: use names a reducer of the catalogue; of, where, by, measure, samples declare one", r.Name)
 	}

@@ -147,6 +147,7 @@ func newFievel(cfg *config, fc fievel.Config, e *env, anon *speedy.Anonymizer) (
 		return nil, nil, usagef("%s: no reducers; see: ratadns config example", cfg.path)
 	}
 	fc.Log = e.log
+	cfg.logScripts(e.log)
 	var reducers []fievel.Reducer
 	for i := range cfg.Reducers {
 		r := &cfg.Reducers[i]

@@ -50,6 +50,7 @@ func (c *monitorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	workers = cfg.workers(workers, e.log)
 	fc.Workers, fc.Sides = workers, speedy.NewSides(c.Ports, c.prefixes())
 	src, err := c.open(e.ctx, e.log, workers)
 	if err != nil {

@@ -71,6 +71,8 @@ func (c *upCmd) Run(e *env) error {
 	if fc.Workers, err = c.count(); err != nil {
 		return err
 	}
+	fc.Workers = cfg.workers(fc.Workers, e.log)
+	cfg.logScripts(e.log)
 	fc.Sides, fc.Log = speedy.NewSides(c.Ports, c.prefixes()), e.log
 	src, err := c.source(e, fc.Workers, speed)
 	if err != nil {
