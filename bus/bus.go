@@ -34,13 +34,14 @@ func (Func) Close() error { return nil }
 // Lines writes each report as a line. It blocks as long as its writer does:
 // files and pipes lose nothing.
 type Lines struct {
+	w    io.Writer
 	buf  *bufio.Writer
 	file io.Closer
 }
 
 // NewLines returns an output that writes to w and leaves it open.
 func NewLines(w io.Writer) *Lines {
-	return &Lines{buf: bufio.NewWriterSize(w, 64<<10)}
+	return &Lines{w: w, buf: bufio.NewWriterSize(w, 64<<10)}
 }
 
 // OpenFile returns an output that appends to the file of that name.
@@ -64,6 +65,13 @@ func (l *Lines) Send(line []byte) error {
 
 // Flush implements [Output].
 func (l *Lines) Flush() error { return l.buf.Flush() }
+
+// Retry forgets an error: what is sent next is tried again, after the end of
+// what may be half a line.
+func (l *Lines) Retry() {
+	l.buf.Reset(l.w)
+	_ = l.buf.WriteByte('\n') // into the buffer
+}
 
 // Close implements [Output].
 func (l *Lines) Close() error {

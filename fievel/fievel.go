@@ -236,6 +236,9 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 			f.line = rep.Append(f.line[:0])
 		}
 		f.Stats.Reports++
+		if t, ok := c.Output.(bus.Timed); ok {
+			t.At(w.time())
+		}
 		if err := c.Output.Send(f.line); err != nil && f.err == nil {
 			f.err = err
 		}

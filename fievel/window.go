@@ -123,6 +123,15 @@ func (w *window) header() report.Window {
 	}
 }
 
+// time is where the window stands among others: its start, but for the first of
+// so many messages, which has none.
+func (w *window) time() int64 {
+	if w.start == 0 {
+		return w.end
+	}
+	return w.start
+}
+
 // advance closes the windows of time that are over when t is seen.
 func (f *Fievel) advance(t int64) {
 	length := f.cfg.length()
