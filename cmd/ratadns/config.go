@@ -41,6 +41,7 @@ type config struct {
 	path  string
 	file  *ast.File
 	lines []string
+	live  bool // the source waits for nobody
 }
 
 // Lengths and sizes are read as words, so that an error can tell where.

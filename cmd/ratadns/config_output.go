@@ -8,7 +8,8 @@ type outputConfig struct {
 	Redis *struct {
 		Channel string `yaml:"channel"`
 	} `yaml:"redis"`
-	File string `yaml:"file"`
+	File   string        `yaml:"file"`
+	Rotate *rotateConfig `yaml:"rotate"`
 }
 
 // UnmarshalYAML implements [yaml.InterfaceUnmarshaler].
@@ -31,7 +32,8 @@ func (c *config) checkOutput(path string, o *outputConfig) error {
 	case o.Redis != nil && c.Redis.URL == "":
 		return c.at(path, "output goes to redis, but redis.url is not set")
 	}
-	return nil
+	_, err := c.rotation(path, o)
+	return err
 }
 
 func (c *config) outputOf(r *reducerConfig) *outputConfig {

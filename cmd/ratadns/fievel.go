@@ -133,16 +133,9 @@ func (m *messages) time(msg *speedy.Message) {
 	msg.Time = time.Now().UnixNano()
 }
 
-// outputs are shared by the reducers that name the same.
-type outputs struct {
-	stdout *bus.Lines
-	files  map[string]*bus.Lines
-	redis  *bus.Redis
-}
-
 // newFievel makes the windows, reducers and outputs of a configuration.
 func newFievel(cfg *config, fc fievel.Config, e *env, anon *speedy.Anonymizer) (*fievel.Fievel, *outputs, error) {
-	out := &outputs{stdout: bus.NewLines(e.stdout), files: make(map[string]*bus.Lines)}
+	out := newOutputs(e, cfg.live)
 	if len(cfg.Reducers) == 0 {
 		return nil, nil, usagef("%s: no reducers; see: ratadns config example", cfg.path)
 	}
@@ -151,7 +144,7 @@ func newFievel(cfg *config, fc fievel.Config, e *env, anon *speedy.Anonymizer) (
 	var reducers []fievel.Reducer
 	for i := range cfg.Reducers {
 		r := &cfg.Reducers[i]
-		o, err := out.open(cfg, r, e.log)
+		o, err := out.open(cfg, r)
 		if err != nil {
 			return nil, nil, errors.Join(err, out.Close(e.log))
 		}
@@ -202,57 +195,6 @@ func newReducer(cfg *config, r *reducerConfig, o bus.Output) fievel.Reducer {
 		envelope = cfg.Envelope
 	}
 	return fievel.Reducer{Type: r.typ(), Entry: entry, Params: p, Seed: envelope == "seed", Output: o}
-}
-
-// open returns the output of a reducer.
-func (out *outputs) open(cfg *config, r *reducerConfig, log *slog.Logger) (bus.Output, error) {
-	o := cfg.outputOf(r)
-	switch {
-	case o == nil || o.word == "stdout":
-		return out.stdout, nil
-	case o.word == "discard":
-		return bus.Func(func([]byte) {}), nil
-	case o.File != "":
-		name := expand(o.File, r.typ())
-		if f := out.files[name]; f != nil {
-			return f, nil
-		}
-		f, err := bus.OpenFile(name)
-		if err != nil {
-			return nil, err
-		}
-		out.files[name] = f
-		return f, nil
-	}
-	if out.redis == nil {
-		var err error
-		if out.redis, err = bus.NewRedis(cfg.Redis.URL, log); err != nil {
-			return nil, usageError{cfg.at("$.redis.url", "redis.url: %w", err)}
-		}
-	}
-	return out.redis.Channel(expand(o.Redis.Channel, r.typ())), nil
-}
-
-// redisGrace is how long the end waits for a Redis that is away.
-const redisGrace = 5 * time.Second
-
-// Close flushes and closes them all. Reports that Redis did not take are an
-// error, whenever they were dropped.
-func (out *outputs) Close(log *slog.Logger) error {
-	err := out.stdout.Close()
-	for _, f := range out.files {
-		err = first(err, f.Close())
-	}
-	if out.redis == nil {
-		return err
-	}
-	rerr := out.redis.Close(redisGrace)
-	s := out.redis.Stats()
-	log.Info("redis", "sent", s.Sent, "dropped", s.Dropped)
-	if rerr == nil && s.Dropped > 0 {
-		rerr = fmt.Errorf("redis: %d reports dropped", s.Dropped)
-	}
-	return first(err, rerr)
 }
 
 // addAnonymous lets f know the servers by their anonymised addresses too, which

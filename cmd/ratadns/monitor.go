@@ -57,6 +57,7 @@ func (c *monitorCmd) Run(e *env) error {
 		return err
 	}
 	defer src.Close()
+	cfg.live = src.live != nil
 	f, outputs, err := newFievel(cfg, fc, e, anon)
 	if err != nil {
 		return err
