@@ -52,7 +52,9 @@ type Fievel struct {
 	clock    clock
 	item     item
 	line     []byte
-	err      error // the first of an output
+	// Sets whose outputs may hold reports back.
+	unflushed []*set
+	err       error // the first of an output
 }
 
 // New returns a Fievel whose reports show addresses as anon writes them.
@@ -146,11 +148,11 @@ func (f *Fievel) reduce(srv *server, w *window, it *item) {
 	p := it.part
 	switch {
 	case it.msg != nil:
-		p.reduce(srv, w, it.msg)
+		p.reduce(w, it.msg)
 	case len(f.parts) == 1:
-		p.reduce(srv, w, p.dec.Decode(&it.payload))
+		p.reduce(w, p.dec.Decode(&it.payload))
 	default:
-		p.jobs = append(p.jobs, job{it.payload, w, srv})
+		p.jobs = append(p.jobs, job{it.payload, w})
 	}
 }
 
@@ -208,7 +210,7 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 	// Those that have nothing may still have queries whose time is over.
 	for i, p := range f.parts {
 		if w.parts[i] == nil {
-			w.parts[i] = srv.fresh(i)
+			w.parts[i] = w.set.fresh(i)
 		}
 		w.parts[i].Close(p.event, w.end, final)
 	}
@@ -226,8 +228,11 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 		all.Reset()
 		return
 	}
-	for i := range f.reducers {
-		c := &f.reducers[i]
+	if n := len(f.unflushed); n == 0 || f.unflushed[n-1] != w.set {
+		f.unflushed = append(f.unflushed, w.set)
+	}
+	for i := range w.set.reducers {
+		c := &w.set.reducers[i]
 		rep := report.Report{Type: c.Type, ServerID: srv.name, Window: w.header()}
 		all.Report(i, &rep)
 		if c.Seed {
@@ -247,14 +252,14 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 }
 
 func (f *Fievel) flush() {
-	if f.cfg.Windows != nil {
-		return
-	}
-	for i := range f.reducers {
-		if err := f.reducers[i].Output.Flush(); err != nil && f.err == nil {
-			f.err = err
+	for _, s := range f.unflushed {
+		for i := range s.reducers {
+			if err := s.reducers[i].Output.Flush(); err != nil && f.err == nil {
+				f.err = err
+			}
 		}
 	}
+	f.unflushed = f.unflushed[:0]
 }
 
 // LostAnywhere counts packets that are missing at nobody knows which server: the

@@ -60,7 +60,6 @@ func (it *item) clone() *item {
 type job struct {
 	payload packet.Payload
 	window  *window
-	group   *server
 }
 
 // Handlers are the parts, for an engine with as many workers. Its flush is
@@ -151,16 +150,16 @@ func (f *Fievel) drain() {
 func (p *part) work() {
 	for i := range p.jobs {
 		j := &p.jobs[i]
-		p.reduce(j.group, j.window, p.dec.Decode(&j.payload))
+		p.reduce(j.window, p.dec.Decode(&j.payload))
 	}
 	p.jobs = p.jobs[:0]
 }
 
 // reduce feeds the part's reducers of a window.
-func (p *part) reduce(srv *server, w *window, m *speedy.Message) {
+func (p *part) reduce(w *window, m *speedy.Message) {
 	mine := w.parts[p.index]
 	if mine == nil {
-		mine = srv.fresh(p.index)
+		mine = w.set.fresh(p.index)
 		w.parts[p.index] = mine
 	}
 	p.event.Set(m)

@@ -14,12 +14,11 @@ const maxQuiet = 360
 // A server has windows of its own.
 type server struct {
 	name   string
-	silent bool               // nothing seen yet, and no empty windows to be reported
-	groups []*reduce.Group    // one for each part
-	open   []*window          // by seq
-	free   [][]*reduce.Window // of each part
-	quiet  int                // empty windows reported in a row
-	last   int64              // seq reported last, or -1
+	silent bool      // nothing seen yet, and no empty windows to be reported
+	set    *set      // of the windows that begin now
+	open   []*window // by seq
+	quiet  int       // empty windows reported in a row
+	last   int64     // seq reported last, or -1
 	lost   uint64
 	end    int64 // of the last window of messages
 	seq    int64 // of the next window of messages
@@ -28,6 +27,7 @@ type server struct {
 
 // A window is open until it is reported.
 type window struct {
+	set                 *set
 	seq                 int64
 	start, end          int64
 	messages, malformed uint64
@@ -38,19 +38,8 @@ type window struct {
 }
 
 func (f *Fievel) newServer(name string) *server {
-	s := &server{name: name, last: -1, free: make([][]*reduce.Window, len(f.parts))}
-	var uses []reduce.Use
-	for _, r := range f.reducers {
-		uses = append(uses, reduce.Use{Entry: r.Entry, Params: r.Params})
-	}
-	for i := range f.parts {
-		s.groups = append(s.groups, reduce.NewGroup(uses, len(f.parts), reduce.Style{Anonymizer: f.parts[i].anon}))
-	}
-	if own := f.ownAddresses(name); own != nil {
-		for _, g := range s.groups {
-			g.Own = own
-		}
-	}
+	s := &server{name: name, last: -1}
+	s.set = f.newSet(name, nil)
 	return s
 }
 
@@ -96,24 +85,8 @@ func (s *server) at(seq int64) *window {
 }
 
 // window returns an empty window.
-func (s *server) window() *window { return &window{parts: make([]*reduce.Window, len(s.groups))} }
-
-// fresh returns a part's share of an empty window. Only that part may call it
-// while several are at work.
-func (s *server) fresh(part int) *reduce.Window {
-	free := s.free[part]
-	if n := len(free); n > 0 {
-		s.free[part] = free[:n-1]
-		return free[n-1]
-	}
-	return s.groups[part].NewWindow()
-}
-
-// recycle keeps the reducers of a reported window, which have been reset.
-func (s *server) recycle(w *window) {
-	for i, p := range w.parts {
-		s.free[i] = append(s.free[i], p)
-	}
+func (s *server) window() *window {
+	return &window{set: s.set, parts: make([]*reduce.Window, len(s.set.groups))}
 }
 
 func (w *window) header() report.Window {
@@ -205,7 +178,7 @@ func (f *Fievel) closeWindow(seq int64, final bool) {
 		w.lost, srv.lost = srv.lost, 0
 		srv.last = seq
 		f.send(srv, w, final)
-		srv.recycle(w)
+		w.set.recycle(w)
 	}
 }
 
@@ -282,5 +255,5 @@ func (f *Fievel) cut(srv *server, w *window, final bool) {
 	w.partial = final
 	w.lost, srv.lost = srv.lost, 0
 	f.send(srv, w, final)
-	srv.recycle(w)
+	w.set.recycle(w)
 }

@@ -81,6 +81,14 @@ func (g *Group) filtersOf(u *Use) (places []int) {
 	return places
 }
 
+// Follow takes over the transactions of a group of the same server, whose windows
+// may still be open.
+func (g *Group) Follow(before *Group) {
+	if g.tracker != nil && before.tracker != nil {
+		g.tracker = before.tracker
+	}
+}
+
 // dim is the field of that name, which exists.
 func (g *Group) dim(name string) dim {
 	for _, d := range g.dims {

@@ -12,18 +12,6 @@ var scopeWords = []struct {
 	scope Scope
 }{{"messages", Messages}, {"queries", Queries}, {"responses", Responses}, {"transactions", Transactions}}
 
-// ParseScope returns the scope of that word.
-func ParseScope(text string) (Scope, error) {
-	var words []string
-	for _, s := range scopeWords {
-		if s.word == text {
-			return s.scope, nil
-		}
-		words = append(words, s.word)
-	}
-	return 0, fmt.Errorf("must be %s, got %q", alternatives(words), text)
-}
-
 // ParseDimensions checks that there are fields of those names, no more than a
 // table has and none twice, which the events of a scope have.
 func ParseDimensions(names []string, of Scope) error {

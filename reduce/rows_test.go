@@ -106,7 +106,7 @@ func TestQuestionErrors(t *testing.T) {
 		}
 	}
 	_, err := ParseScope("answers")
-	f(`must be messages, queries, responses or transactions, got "answers"`, err)
+	f(`must be queries, responses, messages or transactions, got "answers"`, err)
 	f(`unknown dimension "qtypes", there is qtype`, ParseDimensions(dims("qtypes"), Messages))
 	f(`unknown dimension "QNAME", there is qname`, ParseDimensions(dims("QNAME"), Messages))
 	f(`unknown dimension "nothing-like-it"`, ParseDimensions(dims("nothing-like-it"), Messages))

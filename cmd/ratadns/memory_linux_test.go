@@ -20,7 +20,7 @@ import (
 // Bounds of resident memory at its greatest, in MiB. Go's collector lets the
 // heap grow to twice what lives (GOGC=100).
 const (
-	// What the issue asks for. Some 20 are used: batches of packets, their
+	// Of ordinary traffic some 20 are used: batches of packets, their
 	// segments and JSON, and the program itself.
 	ordinaryMiB = 100
 	// packet.DefaultConfig has 100,000 flows of some 400 octets and 32 MiB that
