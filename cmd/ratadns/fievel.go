@@ -34,6 +34,7 @@ func (c *fievelCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	reload := newReloader(e, cfg)
 	plain, _ := speedy.NewAnonymizer(speedy.None, speedy.Key{})
 	fc, err := cfg.fievel()
 	if err != nil {
@@ -46,7 +47,9 @@ func (c *fievelCmd) Run(e *env) error {
 	if err := cfg.addAnonymous(f, e.log); err != nil {
 		return err
 	}
-	r := &messages{r: speedy.NewReader(e.stdin), log: e.log}
+	reload.f, reload.out = f, outputs
+	reload.watch(e.ctx)
+	r := &messages{r: speedy.NewReader(e.stdin), log: e.log, reload: reload.apply}
 	err = first(r.run(e.ctx, f), f.Close(), outputs.Close(e.log))
 	e.log.Info("messages", "read", r.r.Stats.Messages, "bad", r.r.Stats.Bad, "wrong_length", r.r.Stats.Length)
 	logFievel(e.log, f)
@@ -72,6 +75,7 @@ func logFievel(log *slog.Logger, f *fievel.Fievel) {
 type messages struct {
 	r       *speedy.Reader
 	log     *slog.Logger
+	reload  func()
 	untimed bool // warned about
 }
 
@@ -89,6 +93,7 @@ func (m *messages) run(ctx context.Context, f *fievel.Fievel) error {
 			return false
 		}
 		m.time(msg)
+		m.reload()
 		f.Message(msg)
 		return f.Err() == nil // an error is told by Close
 	}
@@ -136,21 +141,30 @@ func (m *messages) time(msg *speedy.Message) {
 // newFievel makes the windows, reducers and outputs of a configuration.
 func newFievel(cfg *config, fc fievel.Config, e *env, anon *speedy.Anonymizer) (*fievel.Fievel, *outputs, error) {
 	out := newOutputs(e, cfg.live)
-	if len(cfg.Reducers) == 0 {
-		return nil, nil, usagef("%s: no reducers; see: ratadns config example", cfg.path)
+	reducers, err := newReducers(cfg, out)
+	if err != nil {
+		return nil, nil, errors.Join(err, out.Close(e.log))
 	}
 	fc.Log = e.log
-	cfg.logScripts(e.log)
-	var reducers []fievel.Reducer
+	return fievel.New(fc, reducers, anon), out, nil
+}
+
+// newReducers makes the reducers of a configuration; their outputs are opened
+// unless they are.
+func newReducers(cfg *config, out *outputs) (reducers []fievel.Reducer, err error) {
+	if len(cfg.Reducers) == 0 {
+		return nil, usagef("%s: no reducers; see: ratadns config example", cfg.path)
+	}
+	cfg.logScripts(out.log)
 	for i := range cfg.Reducers {
 		r := &cfg.Reducers[i]
 		o, err := out.open(cfg, r)
 		if err != nil {
-			return nil, nil, errors.Join(err, out.Close(e.log))
+			return nil, err
 		}
 		reducers = append(reducers, newReducer(cfg, r, o))
 	}
-	return fievel.New(fc, reducers, anon), out, nil
+	return reducers, nil
 }
 
 // fievel is the configuration of package fievel.

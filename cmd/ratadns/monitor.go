@@ -41,6 +41,7 @@ func (c *monitorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	reload := newReloader(e, cfg)
 	anon, err := cfg.anonymizer(e.log)
 	if err != nil {
 		return err
@@ -62,5 +63,8 @@ func (c *monitorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	reload.f, reload.out, reload.workers = f, outputs, workers
+	reload.watch(e.ctx)
+	src.between = reload.apply
 	return first(src.reduce(e.ctx, e.log, f), outputs.Close(e.log))
 }

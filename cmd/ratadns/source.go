@@ -84,6 +84,7 @@ type source struct {
 	grace    time.Duration
 	ports    []uint16
 	drops    uint64 // told to Fievel
+	between  func() // called between batches, if not nil
 }
 
 // A liveSource drops what is not read in time.
@@ -233,7 +234,13 @@ func (s *source) reduce(ctx context.Context, log *slog.Logger, f *fievel.Fievel)
 		}
 	}
 	engine := speedy.NewEngine(cfg, f.Handlers()...)
-	err := engine.Run(ctx, s, f.Flush)
+	err := engine.Run(ctx, s, func() error {
+		err := f.Flush()
+		if s.between != nil {
+			s.between()
+		}
+		return err
+	})
 	// Since the last tick the kernel may have dropped more.
 	s.tellDrops(f)
 	err = first(err, f.Close())
