@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ratadns/bus"
+	"ratadns/reduce"
 )
 
 // TestReload changes the reducers at any message: those that stay report what
@@ -59,6 +62,62 @@ func TestReload(t *testing.T) {
 					t.Errorf("at %d: not a whole window: %s", at, l)
 				}
 			}
+		}
+	}
+}
+
+// TestReloadExpression: a reducer that keeps its name reports by its new
+// expression, its new fields or its new scope from the next window on, and never
+// of a window that began before.
+func TestReloadExpression(t *testing.T) {
+	declared := func(of, by, where string, out bus.Output) Reducer {
+		e, err := reduce.Declare(reduce.Declaration{Name: "Mine", Of: of, By: []string{by}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := reduce.CompileWhere(where)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Reducer{Type: "Mine", Entry: e, Params: reduce.Params{Where: w}, Output: out}
+	}
+	msgs := traffic(3, 3000)
+	const at = 1500
+	runs := func(before, after func(out bus.Output) Reducer) []string {
+		s := &sink{t: t}
+		f := New(config(nil), []Reducer{before(s.output())}, plain(t))
+		for i, m := range msgs {
+			if i == at {
+				f.Reload([]Reducer{after(s.output())})
+			}
+			f.Message(m)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return s.lines
+	}
+	old := func(out bus.Output) Reducer { return declared("queries", "qtype", "size > 0", out) }
+	before := runs(old, old)
+	for _, c := range [][3]string{
+		{"queries", "qtype", "size > 60000"},
+		{"queries", "qname", "size > 0"},
+		{"responses", "qtype", "size > 0"},
+	} {
+		fresh := func(out bus.Output) Reducer { return declared(c[0], c[1], c[2], out) }
+		after, got := runs(fresh, fresh), runs(old, fresh)
+		if len(got) != len(before) || len(got) != len(after) {
+			t.Fatalf("%v: %d windows, want %d", c, len(got), len(before))
+		}
+		turn := 0
+		for turn < len(got) && got[turn] == before[turn] {
+			turn++
+		}
+		if turn == 0 || turn == len(got) {
+			t.Errorf("%v: changed at window %d of %d", c, turn, len(got))
+		}
+		if diff := cmp.Diff(after[turn:], got[turn:]); diff != "" {
+			t.Errorf("%v: after the change:\n%s", c, diff)
 		}
 	}
 }
