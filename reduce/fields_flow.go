@@ -26,15 +26,15 @@ func subnetOf(a netip.Addr, bits4, bits6 int) (netip.Prefix, bool) {
 
 // subnetField is the name of client_subnet with those prefix lengths.
 func (p *Params) subnetField() string {
-	if p.Prefix4 == 0 && p.Prefix6 == 0 {
+	if p.Prefix4 == nil && p.Prefix6 == nil {
 		return "client_subnet"
 	}
-	bits4, bits6 := p.Prefix4, p.Prefix6
-	if bits4 == 0 {
-		bits4 = defaultPrefix4
+	bits4, bits6 := defaultPrefix4, defaultPrefix6
+	if p.Prefix4 != nil {
+		bits4 = *p.Prefix4
 	}
-	if bits6 == 0 {
-		bits6 = defaultPrefix6
+	if p.Prefix6 != nil {
+		bits6 = *p.Prefix6
 	}
 	return fmt.Sprintf("client_subnet(%d,%d)", bits4, bits6)
 }

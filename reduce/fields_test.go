@@ -400,8 +400,9 @@ func TestPrefixes(t *testing.T) {
 		want string
 	}{
 		{Params{}, `{"20010DB8000000000000000000000000/48":1,"C0000200/24":1}`},
-		{Params{Prefix4: 8}, `{"20010DB8000000000000000000000000/48":1,"C0000000/8":1}`},
-		{Params{Prefix4: 32, Prefix6: 128}, `{"20010DB8000000000000000000000010/128":1,"C000020A/32":1}`},
+		{Params{Prefix4: new(8)}, `{"20010DB8000000000000000000000000/48":1,"C0000000/8":1}`},
+		{Params{Prefix4: new(0), Prefix6: new(0)}, `{"00000000/0":1,"00000000000000000000000000000000/0":1}`},
+		{Params{Prefix4: new(32), Prefix6: new(128)}, `{"20010DB8000000000000000000000010/128":1,"C000020A/32":1}`},
 	} {
 		if got := string(one(t, "ClientSubnet", c.p, msgs).Data); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.p, got, c.want)

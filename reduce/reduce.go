@@ -108,8 +108,8 @@ type Params struct {
 	Where *Where
 	// Mnemonics writes codes that are keys by their names.
 	Mnemonics bool
-	Prefix4   int // length of IPv4 prefixes
-	Prefix6   int // length of IPv6 prefixes
+	// Prefix4 and Prefix6 are the lengths of networks; nil is the default.
+	Prefix4, Prefix6 *int
 	// Threshold is from where on a latency is slow.
 	Threshold time.Duration
 	// Workers is how many share the work: their lists remember the place of each

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -27,6 +28,10 @@ type reducerConfig struct {
 	Types    []string      `yaml:"types"`
 	Where    *string       `yaml:"where"`
 	Codes    string        `yaml:"codes"`
+	Prefix4  *int          `yaml:"prefix4"`
+	Prefix6  *int          `yaml:"prefix6"`
+	// Threshold is read as words, like all lengths.
+	Threshold *string `yaml:"threshold"`
 	// Of a reducer that is declared here, in place of use.
 	Of      string   `yaml:"of"`
 	By      []string `yaml:"by"`
@@ -37,6 +42,8 @@ type reducerConfig struct {
 	entry  *reduce.Entry // what was used or declared, or is that of the script
 	script *reduce.Script
 	where  *reduce.Where
+
+	threshold time.Duration
 }
 
 // UnmarshalYAML implements [yaml.InterfaceUnmarshaler].
@@ -131,18 +138,21 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 	}
 	seen[r.typ()] = true
 	for _, p := range []struct {
-		name  string
-		value *int
-		max   int
-	}{{"n", r.N, maxTop}, {"top", r.Top, maxTop}, {"max_keys", r.MaxKeys, maxMaxKeys}, {"samples", r.Samples, maxSamples}} {
+		name     string
+		value    *int
+		min, max int
+	}{
+		{"n", r.N, 1, maxTop}, {"top", r.Top, 1, maxTop}, {"max_keys", r.MaxKeys, 1, maxMaxKeys}, {"samples", r.Samples, 1, maxSamples},
+		{"prefix4", r.Prefix4, 0, 32}, {"prefix6", r.Prefix6, 0, 128},
+	} {
 		if p.value == nil {
 			continue
 		}
 		if !slices.Contains(takes, p.name) {
 			return c.at(at(p.name), "%s means nothing to %s", p.name, r.typ())
 		}
-		if *p.value < 1 || *p.value > p.max {
-			return c.at(at(p.name), "%s must be 1 to %d, got %d", p.name, p.max, *p.value)
+		if *p.value < p.min || *p.value > p.max {
+			return c.at(at(p.name), "%s must be %d to %d, got %d", p.name, p.min, p.max, *p.value)
 		}
 	}
 	if r.N != nil && r.Top != nil {
@@ -156,6 +166,14 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 	}
 	if _, err := reduce.ParseTypes(r.Types); err != nil {
 		return c.at(at("types"), "types: %w", err)
+	}
+	if r.Threshold != nil {
+		if !slices.Contains(takes, "threshold") {
+			return c.at(at("threshold"), "threshold means nothing to %s", r.typ())
+		}
+		if r.threshold, err = time.ParseDuration(*r.Threshold); err != nil || r.threshold <= 0 {
+			return c.at(at("threshold"), "threshold must be a length with its unit, like 100ms, got %q", *r.Threshold)
+		}
 	}
 	if r.Where == nil && c.node(path+".where") != nil {
 		return c.at(path+".where", "where is empty; an expression such as rcode == \"NXDOMAIN\" would do")

@@ -194,7 +194,10 @@ func newReducer(cfg *config, r *reducerConfig, o bus.Output) fievel.Reducer {
 	if codes == "" {
 		codes = cfg.Codes
 	}
-	p := reduce.Params{Ties: r.Ties == "all", Where: r.where, Mnemonics: codes == "names"}
+	p := reduce.Params{
+		Ties: r.Ties == "all", Where: r.where, Mnemonics: codes == "names",
+		Prefix4: r.Prefix4, Prefix6: r.Prefix6, Threshold: r.threshold,
+	}
 	for _, v := range []struct {
 		from *int
 		to   *int
