@@ -28,8 +28,8 @@ func ask(t testing.TB, e *Entry, p Params, workers, top int, msgs []*speedy.Mess
 	return windows[0].Rows(0, top)
 }
 
-// written are rows as a text.
-func written(r Rows) string {
+// rowsText are rows as a text.
+func rowsText(r Rows) string {
 	var lines []string
 	for _, row := range r.Rows {
 		lines = append(lines, fmt.Sprintf("%s %d", strings.Join(row.Keys, ","), row.N))
@@ -50,7 +50,7 @@ func TestRows(t *testing.T) {
 		t.Helper()
 		for _, workers := range []int{1, 3} {
 			r := ask(t, &e, Params{}, workers, top, msgs)
-			if got := written(r); got != want || r.Left != left {
+			if got := rowsText(r); got != want || r.Left != left {
 				t.Errorf("%v of %v: got %s, %d left; want %s, %d left", e.By, e.Of, got, r.Left, want, left)
 			}
 		}
@@ -71,14 +71,14 @@ func TestRows(t *testing.T) {
 	}
 	r := ask(t, &Entry{Of: Messages, By: dims("qname")}, Params{MaxKeys: 2}, 1, 0, msgs)
 	if len(r.Rows) != 2 || !r.Sketch || r.Error == 0 || r.Sum != 5 {
-		t.Errorf("%s, sketch %v, error %d, sum %d", written(r), r.Sketch, r.Error, r.Sum)
+		t.Errorf("%s, sketch %v, error %d, sum %d", rowsText(r), r.Sketch, r.Error, r.Sum)
 	}
 	top, err := Find("TopNQ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := ask(t, top, Params{}, 2, 2, msgs); written(r) != "b.example.org. 2; a.example.org. 1" || !slices.Equal(r.By, dims("qname")) {
-		t.Errorf("TopNQ: %s by %v", written(r), r.By)
+	if r := ask(t, top, Params{}, 2, 2, msgs); rowsText(r) != "b.example.org. 2; a.example.org. 1" || !slices.Equal(r.By, dims("qname")) {
+		t.Errorf("TopNQ: %s by %v", rowsText(r), r.By)
 	}
 }
 
