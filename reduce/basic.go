@@ -72,27 +72,6 @@ func (r *rate) count(name string) uint64 {
 
 func (r *rate) Reset() { r.n = [3]uint64{} }
 
-// names counts messages by QNAME, as a table or as its top.
-type names struct {
-	counter *Counter
-	keyless uint64
-	Params
-	asTop bool
-	data  []byte
-	state []byte
-}
-
-func nameTable(p Params) Reducer {
-	return &names{counter: NewCounter(p.maxKeys()), Params: p}
-}
-
-func nameTop(p Params) Reducer {
-	if p.Top == 0 {
-		p.Top = DefaultTop
-	}
-	return &names{counter: NewCounter(p.maxKeys()), Params: p, asTop: true}
-}
-
 func (p *Params) maxKeys() int {
 	if p.MaxKeys == 0 {
 		return DefaultMaxKeys
@@ -110,42 +89,6 @@ func (p *Params) samples(preset int) int {
 // budget is that of a reducer whose lists have so many items unless told.
 func (p *Params) budget(samples int) budget {
 	return budget{samples: p.samples(samples), keys: p.maxKeys(), ordered: p.Workers > 1}
-}
-
-func (n *names) Add(e *Event) {
-	if e.Question() == nil {
-		n.keyless++
-		return
-	}
-	n.counter.Add(e.Qname())
-}
-
-func (n *names) Merge(other Reducer) {
-	o := other.(*names)
-	n.keyless += o.keyless
-	n.counter.Merge(o.counter)
-}
-
-func (n *names) Report(r *report.Report) {
-	r.Window.Keyless, r.Window.Error = n.keyless, n.counter.Error
-	rows := n.counter.ranked()
-	k := shown(rows, n.Top, n.Ties)
-	n.data, n.state = n.data[:0], n.state[:0]
-	if n.asTop {
-		n.data, r.Shape = appendPairs(n.data, rows[:k]), report.Top
-	} else {
-		n.data, r.Shape = appendTable(n.data, rows[:k], rows[k:]), report.TableOf
-	}
-	r.Data = n.data
-	if k < len(rows) || n.counter.over {
-		n.state = appendState(n.state, rows)
-		r.State = n.state
-	}
-}
-
-func (n *names) Reset() {
-	n.counter.Reset()
-	n.keyless = 0
 }
 
 // null reports nothing.

@@ -87,7 +87,6 @@ var Catalog = []Entry{
 var (
 	takesTable       = []string{"top", "ties", "max_keys"}
 	takesSlow        = []string{"threshold", "top", "ties", "max_keys"}
-	takesTop         = []string{"n", "top", "ties", "max_keys"}
 	takesUnderscored = []string{"types", "samples", "max_keys"}
 	takesLists       = []string{"samples", "max_keys"}
 	takesSamples     = []string{"samples"}

@@ -145,9 +145,3 @@ func edits(a, b string) int {
 	}
 	return row[len(b)]
 }
-
-// alternatives writes words as a choice: a, b or c.
-func alternatives(words []string) string {
-	n := len(words) - 1
-	return strings.Join(words[:n], ", ") + " or " + words[n]
-}

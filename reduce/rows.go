@@ -109,15 +109,6 @@ func quantiles(s report.Sketch) (list []uint64) {
 	return list
 }
 
-func (n *names) tabulate(Style) (r Rows, all []reportRow) {
-	r.By, r.Keyless = []string{"qname"}, n.keyless
-	r.Sketch, r.Error = n.counter.over, n.counter.Error
-	for _, row := range n.counter.rows {
-		all = append(all, reportRow{keys: [maxDims]string{row.key}, n: row.n})
-	}
-	return r, all
-}
-
 // rowOrder is the order of the rows of a measure.
 type rowOrder bool // the least first
 
