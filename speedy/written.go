@@ -151,7 +151,7 @@ func (p *parser) seconds(ns *int64) bool {
 	if len(p.b)-p.i < digits || p.b[p.i+10] != '.' {
 		return false
 	}
-	var n int64
+	var n uint64 // nineteen digits fit
 	for i, c := range p.b[p.i : p.i+digits] {
 		if i == 10 {
 			continue
@@ -159,9 +159,9 @@ func (p *parser) seconds(ns *int64) bool {
 		if c -= '0'; c > 9 {
 			return false
 		}
-		n = n*10 + int64(c)
+		n = n*10 + uint64(c)
 	}
-	*ns = n
+	*ns = int64(n)
 	p.i += digits
 	return n < maxSeconds*1e9 && (p.i == len(p.b) || p.b[p.i]-'0' > 9)
 }
