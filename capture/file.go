@@ -21,6 +21,7 @@ type file struct {
 	carry   []byte // the beginning of a record whose end is not read yet
 	offset  int64  // of carry in the decompressed capture
 	pending error  // to be returned when the batch before it has been taken
+	steady  bool   // see [Steady]
 	log     *slog.Logger
 }
 
@@ -40,7 +41,17 @@ func openFile(name string, log *slog.Logger, read *atomic.Int64) (*file, error) 
 		return nil, err
 	}
 	r.close = append(r.close, f.Close)
+	_, plain := r.r.(*prefixed)
+	info, err := f.Stat()
+	r.steady = plain && err == nil && info.Mode().IsRegular()
 	return r, nil
+}
+
+// Steady reports whether src is one plain file: to read it neither waits nor
+// takes work that could be done ahead by another core.
+func Steady(src Source) bool {
+	f, ok := src.(*file)
+	return ok && f.steady
 }
 
 // counting is r, of which the octets are added to n where that is not nil.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	"golang.org/x/sys/cpu"
+
 	"ratadns/packet"
 	"ratadns/reduce"
 	"ratadns/speedy"
@@ -24,6 +26,7 @@ type part struct {
 	next  int    // the first of found that is not decided
 	jobs  []job
 	item  item
+	_     cpu.CacheLinePad
 }
 
 // An item is a message whose window is to be decided, or word of one lost.

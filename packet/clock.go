@@ -23,14 +23,14 @@ const (
 const sweepNS = int64(10e9)
 
 // Pending reports whether TakeSweep or TakeLost has anything to tell of the
-// packet that was parsed last.
+// packet that has passed last.
 func (p *Parser) Pending() bool {
 	return p.fragments.now-p.swept >= sweepNS || len(p.fragments.lost) > 0
 }
 
 // TakeSweep returns a segment for the Streams of all workers when so much time
 // has passed that they should look for flows that are silent. It stands before
-// the packet that was parsed last. That all are told at the same place makes
+// the packet that has passed last. That all are told at the same place makes
 // what they do independent of how the flows are divided among them.
 func (p *Parser) TakeSweep() (s Segment, ok bool) {
 	now := p.fragments.now
@@ -38,7 +38,7 @@ func (p *Parser) TakeSweep() (s Segment, ok bool) {
 		return s, false
 	}
 	p.swept = now
-	return Segment{Sweep: true, Time: now, Place: p.Stats.Received - 1}, true
+	return Segment{Sweep: true, Time: now, Place: p.fragments.place}, true
 }
 
 // take returns the time that has passed when a packet of that time is seen.

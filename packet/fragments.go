@@ -23,6 +23,7 @@ type fragments struct {
 	held    int         // octets
 	packets uint64      // of those that wait
 	now     int64       // as the parser's clock says
+	place   uint64      // of the last packet
 	lost    []Segment   // given up since the parser was asked
 }
 
@@ -171,7 +172,7 @@ func (f *fragments) giveUp(p *Stats, d *datagram) {
 		return
 	}
 	p.Fragments += d.packets
-	f.lost = append(f.lost, Segment{Lost: true, Place: p.Received - 1, Source: d.key.source, Dest: d.key.dest})
+	f.lost = append(f.lost, Segment{Lost: true, Place: f.place, Source: d.key.source, Dest: d.key.dest})
 	f.forget(d)
 }
 

@@ -2,15 +2,18 @@
 // TCP, and puts the DNS messages of TCP streams together again. A dnstap frame
 // counts as a packet that has one message whole.
 //
-// It has two halves so that work can be spread: [Parser] is stateless but for
-// its counters and sees every packet; [Streams] holds the state of TCP flows
-// and sees only the flows of its worker. Every packet leaves Parser by one
-// counted door, see [Stats]. Start at [Parser.Parse].
+// It has two halves so that work can be spread: [Parser] has no state but its
+// counters and the fragments that wait, which several leave to one of them;
+// [Streams] holds the state of TCP flows and sees only the flows of its worker.
+// Every packet leaves Parser by one counted door, see [Stats]. Start at
+// [Parser.Parse].
 package packet
 
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"golang.org/x/sys/cpu"
 
 	"ratadns/capture"
 )
@@ -68,7 +71,7 @@ const (
 	DNS        Door = iota // UDP or TCP of a DNS port: it goes on
 	NotIP                  // not IP, or its headers cannot be read, or a dnstap frame without a message
 	NotDNSPort             // other protocols, ports without DNS
-	Fragment               // part of a fragmented datagram: it waits for the others
+	Fragment               // part of a fragmented datagram: it waits for the others, see also [Parser.Fork]
 )
 
 // Stats counts packets. Received is the sum of the others and of what goes on,
@@ -77,10 +80,21 @@ type Stats struct {
 	Received, NotIP, NotDNSPort uint64
 	Joined                      uint64 // fragments of datagrams that another fragment completed
 	Fragments                   uint64 // of datagrams that were never complete
-	// UnknownLinks of NotIP have a link type that is not read, the last of
+	// UnknownLinks of NotIP have a link type that is not read, the greatest of
 	// which is UnknownLink.
 	UnknownLinks uint64
 	UnknownLink  capture.LinkType
+}
+
+// Add adds what another parser counted.
+func (s *Stats) Add(o Stats) {
+	s.Received += o.Received
+	s.NotIP += o.NotIP
+	s.NotDNSPort += o.NotDNSPort
+	s.Joined += o.Joined
+	s.Fragments += o.Fragments
+	s.UnknownLinks += o.UnknownLinks
+	s.UnknownLink = max(s.UnknownLink, o.UnknownLink)
 }
 
 // A Parser reads link, IP, UDP and TCP headers. Checksums are not verified:
@@ -88,12 +102,15 @@ type Stats struct {
 type Parser struct {
 	Stats     Stats
 	ports     [65536 / 64]uint64
+	place     uint64 // how many packets have passed
 	clock     clock
+	fork      bool
 	swept     int64 // time that had passed when TakeSweep told it last
 	fragments fragments
 	depth     int  // of tunnels around what is being read
 	whole     bool // a datagram that was put together is being read
 	tap       capture.Dnstap
+	_         cpu.CacheLinePad
 }
 
 // NewParser returns a parser that takes those ports for DNS.
@@ -107,19 +124,40 @@ func NewParser(ports ...uint16) *Parser {
 
 func (p *Parser) isDNS(port uint16) bool { return p.ports[port/64]>>(port%64)&1 != 0 }
 
-// Parse reads pkt into s and counts the packet. s is complete only when the
-// result is DNS.
+// Fork returns a parser that can be used side by side with p. It takes packets
+// by [Parser.ParseAt], has counters of its own, and neither keeps nor counts
+// fragments: those are for p.
+func (p *Parser) Fork() *Parser { return &Parser{ports: p.ports, fork: true} }
+
+// Parse reads pkt, the next of the capture, into s and counts it. s is complete
+// only when the result is DNS.
 func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
-	s.Time, s.Place, s.Lost, s.Sweep = pkt.Time, p.Stats.Received, false, false
-	p.fragments.now = p.clock.take(pkt.Time)
-	p.Stats.Received++
+	p.Pass(pkt.Time)
+	return p.ParseAt(pkt, p.place-1, s)
+}
+
+// Pass tells p of the next packet of the capture, which may be parsed by a fork,
+// so that p knows the time.
+func (p *Parser) Pass(t int64) {
+	p.fragments.now, p.fragments.place = p.clock.take(t), p.place
+	p.place++
+}
+
+// ParseAt is Parse for a packet that has passed, with its place.
+func (p *Parser) ParseAt(pkt *capture.Packet, place uint64, s *Segment) Door {
+	s.Time, s.Place, s.Lost, s.Sweep = pkt.Time, place, false, false
 	d := p.parse(pkt, s)
 	switch d {
 	case NotIP:
 		p.Stats.NotIP++
 	case NotDNSPort:
 		p.Stats.NotDNSPort++
+	case Fragment:
+		if p.fork {
+			return d
+		}
 	}
+	p.Stats.Received++
 	return d
 }
 
@@ -165,7 +203,7 @@ func (p *Parser) parse(pkt *capture.Packet, s *Segment) Door {
 		return p.dnstap(b, s)
 	default:
 		p.Stats.UnknownLinks++
-		p.Stats.UnknownLink = pkt.Link
+		p.Stats.UnknownLink = max(p.Stats.UnknownLink, pkt.Link)
 		return NotIP
 	}
 	return p.ether(pkt, ether, b, s)
@@ -311,6 +349,9 @@ func (p *Parser) ipv6(pkt *capture.Packet, next uint8, b []byte, size int, s *Se
 // fragment keeps a fragment, or goes on with the datagram that it completes.
 // off is in units of eight octets.
 func (p *Parser) fragment(pkt *capture.Packet, s *Segment, key datagramKey, proto uint8, off uint16, more bool, data []byte, size int) Door {
+	if p.fork {
+		return Fragment
+	}
 	if p.whole {
 		return NotIP // a fragment inside fragments
 	}

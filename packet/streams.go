@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+
+	"golang.org/x/sys/cpu"
 )
 
 // A Payload is one DNS message on the wire, with the segment that completed it.
@@ -59,6 +61,10 @@ type Streams struct {
 	passed         int64  // since the capture began, as the last sweep told
 	emit           func(*Payload)
 	out            Payload
+	// What a worker writes for each packet stands apart from what another may
+	// have behind it in memory: else their processors would take the line of
+	// the cache from each other all the time.
+	_ cpu.CacheLinePad
 }
 
 // NewStreams returns Streams that hand each message to emit, which must not

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+
+	"golang.org/x/sys/cpu"
 )
 
 // A Method is a way to anonymise addresses.
@@ -79,6 +81,7 @@ type Anonymizer struct {
 	out    [16]byte
 	cache4 []cached4
 	cache6 []cached6
+	_      cpu.CacheLinePad
 }
 
 // Cached results: addresses come again and again, and Crypto-PAn costs a block

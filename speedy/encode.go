@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/cpu"
+
 	"ratadns/dns"
 )
 
@@ -22,6 +24,7 @@ type Encoder struct {
 	digits []byte
 	text   []byte // a record's data before they are quoted
 	types  map[uint16]string
+	_      cpu.CacheLinePad
 }
 
 // NewEncoder returns an encoder of those members; addresses go through anon.

@@ -9,6 +9,8 @@ package speedy
 import (
 	"net/netip"
 
+	"golang.org/x/sys/cpu"
+
 	"ratadns/dns"
 	"ratadns/packet"
 )
@@ -51,6 +53,7 @@ type Decoder struct {
 	Malformed uint64 // messages
 	sides     *Sides
 	msg       Message
+	_         cpu.CacheLinePad
 }
 
 // NewDecoder returns a decoder that keeps the records of a message only where

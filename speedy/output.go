@@ -3,7 +3,10 @@ package speedy
 import (
 	"context"
 	"io"
+	"math"
 	"net/netip"
+
+	"golang.org/x/sys/cpu"
 
 	"ratadns/capture"
 	"ratadns/packet"
@@ -12,18 +15,25 @@ import (
 // Write turns src into messages on w with n workers, in the order of the
 // capture: the same octets for any n.
 func Write(ctx context.Context, src capture.Source, w io.Writer, cfg Config, n int, fields Fields, anon *Anonymizer) (Stats, error) {
-	out := make([]*output, n)
-	handlers := make([]Handler, n)
+	m := merger{w: w}
 	records := fields&(FieldAnswers|FieldAuthorities|FieldAdditionals) != 0
-	for i := range out {
-		out[i] = &output{dec: NewDecoder(NewSides(cfg.Ports, nil), records), enc: NewEncoder(fields, anon.Clone()), mark: n > 1, limit: maxOutput / n}
-		handlers[i] = out[i]
+	handlers := func() (list []Handler) {
+		for range n {
+			o := &output{dec: NewDecoder(NewSides(cfg.Ports, nil), records), enc: NewEncoder(fields, anon.Clone()), mark: n > 1, limit: maxOutput / n}
+			m.out = append(m.out, o)
+			list = append(list, o)
+		}
+		return list
 	}
-	e := NewEngine(cfg, handlers...)
-	m := merger{w: w, out: out}
-	err := e.Run(ctx, src, m.flush)
+	var e *Engine
+	if n == 1 {
+		e = NewEngine(cfg, handlers()...)
+	} else {
+		e = NewSpreadEngine(cfg, handlers(), handlers())
+	}
+	err := e.Run(ctx, src, func() error { return m.flush(e.Place()) })
 	stats := e.Stats()
-	for _, o := range out {
+	for _, o := range m.out {
 		stats.Malformed += o.dec.Malformed
 	}
 	return stats, err
@@ -38,6 +48,7 @@ type output struct {
 	limit int // octets of buf
 	marks []mark
 	next  int // the mark that merge has come to
+	_     cpu.CacheLinePad
 }
 
 // maxOutput bounds the JSON of all workers that waits to be written. A batch
@@ -73,41 +84,55 @@ type merger struct {
 	err error // the first
 }
 
-// flush writes what is there. Behind the last message of an output that is full
-// more may come, so that messages of the others behind that place wait.
-func (m *merger) flush() error {
+// flush writes what is there of messages before the place until, which is the
+// first that has not been worked. Those behind it wait.
+func (m *merger) flush(until uint64) error {
 	if len(m.out) == 1 {
 		o := m.out[0]
 		m.buf, o.buf = o.buf, o.buf[:0]
 		return m.write()
 	}
-	m.buf = m.buf[:0]
-	until := uint64(1<<64 - 1)
-	for _, o := range m.out {
-		if o.Full() {
-			until = min(until, o.marks[len(o.marks)-1].place)
-		}
-	}
 	for {
+		// The messages of one output up to the next of another go in one piece.
 		var best *output
+		first, end := until, until
 		for _, o := range m.out {
-			if o.next < len(o.marks) && (best == nil || o.marks[o.next].place < best.marks[best.next].place) {
-				best = o
+			if p := o.place(); p < first {
+				best, first, end = o, p, first
+			} else {
+				end = min(end, p)
 			}
 		}
-		if best == nil || best.marks[best.next].place > until {
+		if best == nil {
 			break
 		}
-		m.buf = append(m.buf, best.buf[best.start():best.marks[best.next].end]...)
-		best.next++
-		if len(m.buf) >= maxOutput {
-			_ = m.write() // the first error is kept
+		start := best.start()
+		for best.place() < end {
+			best.next++
 		}
+		m.append(best.buf[start:best.start()])
 	}
 	for _, o := range m.out {
 		o.drop()
 	}
 	return m.write()
+}
+
+// largePiece is written from where it is.
+const largePiece = 16 << 10
+
+func (m *merger) append(piece []byte) {
+	if len(piece) < largePiece {
+		m.buf = append(m.buf, piece...)
+		if len(m.buf) < maxOutput {
+			return
+		}
+		piece = nil
+	}
+	_ = m.write() // the first error is kept
+	if len(piece) > 0 && m.err == nil {
+		_, m.err = m.w.Write(piece)
+	}
 }
 
 // write writes buf. What follows an error is dropped, so that the rest of the
@@ -118,6 +143,14 @@ func (m *merger) write() error {
 	}
 	m.buf = m.buf[:0]
 	return m.err
+}
+
+// place is that of the next message to be written.
+func (o *output) place() uint64 {
+	if o.next == len(o.marks) {
+		return math.MaxUint64
+	}
+	return o.marks[o.next].place
 }
 
 // start is where the next message begins in buf.

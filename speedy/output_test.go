@@ -245,7 +245,7 @@ func TestWriteErrors(t *testing.T) {
 	for n := range 4 {
 		w := &failing{n, full}
 		s, err := Write(t.Context(), &slice{packets: packets, size: 10}, w, DefaultConfig(), 2, FieldsDefault, anonymizer(t, None, Key{}))
-		if err != full || w.n != -1 || s.Received > uint64(10*(n+1)) {
+		if err != full || w.n != -1 || s.Received > uint64(10*2*roundLoads*(n+1)) {
 			t.Errorf("after %d writes: %v, %d more tried, %d packets", n, err, -1-w.n, s.Received)
 		}
 	}
@@ -350,12 +350,13 @@ func (f *full) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestWriteError: after an error of the writer the doors add up to what was read.
+// TestWriteError: after an error of the writer the doors add up to what was
+// read, which is no more than a round of the capture's 52,041 packets.
 func TestWriteError(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		w := full(100_000)
 		s, err := Write(t.Context(), openPcap(t, sampleCapture(t)), &w, DefaultConfig(), workers, FieldsDefault, anonymizer(t, None, zeroKey))
-		if err != io.ErrClosedPipe || s.Received == 0 || s.Received > 10_000 {
+		if err != io.ErrClosedPipe || s.Received == 0 || s.Received > 30_000 {
 			t.Errorf("%d workers: %d packets, %v", workers, s.Received, err)
 		}
 		ledger(t, s)

@@ -219,7 +219,7 @@ func (s *sourceFlags) windows(cfg *config) {
 // engine configures Speedy for the source.
 func (s *source) engine() speedy.Config {
 	cfg := speedy.DefaultConfig()
-	cfg.Grace, cfg.Ports = s.grace, s.ports
+	cfg.Grace, cfg.Ports, cfg.Steady = s.grace, s.ports, capture.Steady(s.Source)
 	return cfg
 }
 

@@ -1,0 +1,304 @@
+package speedy
+
+import (
+	"encoding/binary"
+	"math"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/cpu"
+
+	"ratadns/capture"
+	"ratadns/packet"
+)
+
+// A round is some loads that the workers share. What they hold should stay in
+// the processor's caches until it is flushed, and a round should be so long
+// that waiting for the others at its end does not count.
+type round struct {
+	size    int        // how many loads it may have
+	mu      sync.Mutex // of the two that follow, in the first half
+	loads   []*load    // in the order of the capture
+	whole   bool       // it has all its loads
+	place   uint64     // of the next packet that is read
+	divided int        // how many of loads are divided
+}
+
+const roundLoads, maxRound = 8, 64 // loads of a worker, and of all
+
+// reset begins a new round.
+func (r *round) reset() { r.loads, r.whole, r.divided = r.loads[:0], false, 0 }
+
+// A load is a batch of packets. The worker that took it parses it.
+type load struct {
+	owner     *worker // that read it into its own memory, or nil
+	batch     capture.Batch
+	place     uint64         // of the first packet
+	segment   packet.Segment // the one being parsed
+	parsed    int            // how many of the packets are
+	passed    int            // and how many have been divided
+	segments  [][]packet.Segment
+	fragments []int // which packets are
+	// Segments that the order of the capture makes, for some worker.
+	made []packet.Segment
+	_    cpu.CacheLinePad
+}
+
+func (l *load) reset() {
+	l.parsed, l.passed, l.fragments, l.made = 0, 0, l.fragments[:0], l.made[:0]
+	for i := range l.segments {
+		l.segments[i] = l.segments[i][:0]
+	}
+}
+
+// A worker parses packets and has the state of its flows.
+type worker struct {
+	parser    *packet.Parser
+	spare     []*load // of its own, that are not in the round
+	load      *load   // that is not parsed to its end, the handler being full
+	_         cpu.CacheLinePad
+	flows     lane
+	datagrams lane // where the engine spreads them
+}
+
+// A lane hands out the messages of its segments in their order.
+type lane struct {
+	streams *packet.Streams
+	pauser  Pauser             // or nil
+	todo    [][]packet.Segment // of the round
+}
+
+// work goes through a round until it is done or handlers are full. It reports
+// whether there is more to do.
+func (e *Engine) work() (more bool) {
+	e.parse()
+	for e.divided < len(e.loads) && e.divide(e.loads[e.divided]) {
+		e.divided++
+	}
+	e.finish()
+	e.count(e.parser.Snapshot())
+	return e.Place() < math.MaxUint64
+}
+
+// Place is that of the first packet of the round which has not been worked, for
+// flush: the messages of all before it have been handed out.
+func (e *Engine) Place() uint64 {
+	place := uint64(math.MaxUint64)
+	if e.divided < len(e.loads) {
+		l := e.loads[e.divided]
+		place = l.place + uint64(l.passed)
+	}
+	for l := range e.lanes() {
+		if len(l.todo) > 0 {
+			place = min(place, l.todo[0][0].Place)
+		}
+	}
+	return place
+}
+
+// parse is the first half of a round, or goes on with it where handlers were
+// full.
+func (e *Engine) parse() {
+	var wg sync.WaitGroup
+	whole := e.whole
+	for _, w := range e.workers[1:] {
+		if !whole || w.load != nil {
+			wg.Go(func() { e.parseLoads(w) })
+		}
+	}
+	e.parseLoads(e.workers[0])
+	wg.Wait()
+	e.whole = true // what full handlers left for others is for the next round
+}
+
+func (e *Engine) parseLoads(w *worker) {
+	for {
+		if w.load == nil {
+			w.load = e.take(w)
+		}
+		if w.load == nil || !e.parseLoad(w, w.load) {
+			return
+		}
+		w.load = nil
+	}
+}
+
+// take reads the next load of the round, or returns nil where it has them all.
+func (e *Engine) take(w *worker) *load {
+	e.lock()
+	defer e.mu.Unlock()
+	if e.whole {
+		return nil
+	}
+	var l *load
+	if len(e.loads) < e.size {
+		l = e.src.next(w)
+	}
+	if l == nil {
+		e.whole = true
+		return nil
+	}
+	l.reset()
+	l.place = e.place
+	e.place += uint64(len(l.batch.Packets))
+	e.loads = append(e.loads, l)
+	return l
+}
+
+// lock takes mu, which another worker holds for some 20 µs while it reads: to
+// sleep and be woken would take longer.
+func (e *Engine) lock() {
+	for range 500 {
+		if e.mu.TryLock() {
+			return
+		}
+		runtime.Gosched()
+	}
+	e.mu.Lock()
+}
+
+// parseLoad parses packets, hands out datagrams where they are spread, and
+// divides the other segments among the workers. It returns false when the
+// handler is full.
+func (e *Engine) parseLoad(w *worker, l *load) bool {
+	s := &l.segment
+	for ; l.parsed < len(l.batch.Packets); l.parsed++ {
+		if w.datagrams.full() {
+			return false
+		}
+		switch w.parser.ParseAt(&l.batch.Packets[l.parsed], l.place+uint64(l.parsed), s) {
+		case packet.DNS:
+			if e.spread && !s.TCP {
+				w.datagrams.streams.Add(s)
+			} else {
+				i := flowHash(s) % uint32(len(l.segments))
+				l.segments[i] = append(l.segments[i], *s)
+			}
+		case packet.Fragment:
+			l.fragments = append(l.fragments, l.parsed)
+		}
+	}
+	return true
+}
+
+// divide does what needs the order of the capture: it tells the time, puts
+// fragments together, and gives all segments to the lanes of their flows. It
+// returns false where not all packets have been parsed.
+func (e *Engine) divide(l *load) bool {
+	for ; l.passed < l.parsed; l.passed++ {
+		e.parser.Pass(l.batch.Packets[l.passed].Time)
+		whole := false
+		if len(l.fragments) > 0 && l.fragments[0] == l.passed {
+			l.fragments = l.fragments[1:]
+			whole = e.parser.ParseAt(&l.batch.Packets[l.passed], l.place+uint64(l.passed), &l.segment) == packet.DNS
+		}
+		if e.parser.Pending() {
+			if sweep, ok := e.parser.TakeSweep(); ok {
+				for i := range e.workers {
+					e.insert(l, i, &sweep)
+				}
+			}
+			for _, lost := range e.parser.TakeLost() {
+				e.insert(l, e.owner(&lost), &lost)
+			}
+		}
+		if whole {
+			e.insert(l, e.owner(&l.segment), &l.segment)
+		}
+	}
+	for i, w := range e.workers {
+		w.flows.give(l.segments[i])
+		l.segments[i] = l.segments[i][len(l.segments[i]):]
+	}
+	return l.parsed == len(l.batch.Packets)
+}
+
+// owner is the worker of a segment's flow.
+func (e *Engine) owner(s *packet.Segment) int { return int(flowHash(s) % uint32(len(e.workers))) }
+
+// insert gives s to a worker, and before it what stands before it.
+func (e *Engine) insert(l *load, worker int, s *packet.Segment) {
+	list := l.segments[worker]
+	n, _ := slices.BinarySearchFunc(list, s.Place, func(s packet.Segment, place uint64) int {
+		if s.Place < place {
+			return -1
+		}
+		return 1
+	})
+	l.made = append(l.made, *s)
+	flows := &e.workers[worker].flows
+	flows.give(list[:n])
+	flows.give(l.made[len(l.made)-1:])
+	l.segments[worker] = list[n:]
+}
+
+// fewSegments are worked at once: to wake another worker takes as long.
+const fewSegments = 64
+
+// finish is the second half of a round: each worker takes what belongs to its
+// flows.
+func (e *Engine) finish() {
+	n := 0
+	for _, w := range e.workers {
+		n += w.flows.count()
+	}
+	var wg sync.WaitGroup
+	for i, w := range e.workers {
+		if i == 0 || n < fewSegments {
+			continue
+		}
+		wg.Go(w.flows.work)
+	}
+	for i, w := range e.workers {
+		if i == 0 || n < fewSegments {
+			w.flows.work()
+		}
+	}
+	wg.Wait()
+}
+
+func (l *lane) full() bool { return l.pauser != nil && l.pauser.Full() }
+
+// give adds to what the lane has to do.
+func (l *lane) give(s []packet.Segment) {
+	if len(s) > 0 {
+		l.todo = append(l.todo, s)
+	}
+}
+
+// count is how many segments that is.
+func (l *lane) count() (n int) {
+	for _, s := range l.todo {
+		n += len(s)
+	}
+	return n
+}
+
+// work hands out what there is, until the handler is full.
+func (l *lane) work() {
+	for n, list := range l.todo {
+		for i := range list {
+			if l.full() {
+				l.todo[n] = list[i:]
+				l.todo = l.todo[:copy(l.todo, l.todo[n:])]
+				return
+			}
+			l.streams.Add(&list[i])
+		}
+	}
+	l.todo = l.todo[:0]
+}
+
+// flowHash is the same for both directions of a flow.
+func flowHash(s *packet.Segment) uint32 {
+	h := endHash(s.Source, s.SourcePort) + endHash(s.Dest, s.DestPort)
+	return uint32(h >> 32)
+}
+
+func endHash(a netip.Addr, port uint16) uint64 {
+	b := a.As16()
+	h := binary.LittleEndian.Uint64(b[:]) ^ binary.LittleEndian.Uint64(b[8:])*0xff51afd7ed558ccd
+	return (h ^ uint64(port)<<17) * 0x9e3779b97f4a7c15
+}
