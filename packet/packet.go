@@ -84,6 +84,12 @@ type Stats struct {
 	// which is UnknownLink.
 	UnknownLinks uint64
 	UnknownLink  capture.LinkType
+	// UnknownTypes of NotIP have an EtherType that is neither read nor known to
+	// carry no IP, the greatest of which is UnknownType.
+	UnknownTypes uint64
+	UnknownType  uint16
+	// Cut are those of DNS, or of NotIP, that the capture has not whole.
+	Cut uint64
 }
 
 // Add adds what another parser counted.
@@ -95,6 +101,9 @@ func (s *Stats) Add(o Stats) {
 	s.Fragments += o.Fragments
 	s.UnknownLinks += o.UnknownLinks
 	s.UnknownLink = max(s.UnknownLink, o.UnknownLink)
+	s.UnknownTypes += o.UnknownTypes
+	s.UnknownType = max(s.UnknownType, o.UnknownType)
+	s.Cut += o.Cut
 }
 
 // A Parser reads link, IP, UDP and TCP headers. Checksums are not verified:
@@ -148,8 +157,15 @@ func (p *Parser) ParseAt(pkt *capture.Packet, place uint64, s *Segment) Door {
 	s.Time, s.Place, s.Lost, s.Sweep = pkt.Time, place, false, false
 	d := p.parse(pkt, s)
 	switch d {
+	case DNS:
+		if len(s.Payload) < s.Size {
+			p.Stats.Cut++
+		}
 	case NotIP:
 		p.Stats.NotIP++
+		if len(pkt.Data) < pkt.Wire {
+			p.Stats.Cut++
+		}
 	case NotDNSPort:
 		p.Stats.NotDNSPort++
 	case Fragment:
@@ -169,6 +185,8 @@ const (
 	etherQinQ   = 0x88a8
 	etherQinQ91 = 0x9100 // before the standard
 	etherVNTag  = 0x8926 // which switches of virtual machines leave in mirrored frames
+	etherETag   = 0x893f // the same of IEEE 802.1BR
+	etherMACsec = 0x88e5
 
 	maxEtherLength = 1500 // up to here it is a length (IEEE 802.3)
 )
@@ -237,10 +255,34 @@ func (p *Parser) ether(pkt *capture.Packet, ether uint16, b []byte, s *Segment) 
 				return NotIP
 			}
 			ether, b = binary.BigEndian.Uint16(b[4:]), b[6:]
+		case etherETag:
+			if len(b) < 8 {
+				return NotIP
+			}
+			ether, b = binary.BigEndian.Uint16(b[6:]), b[8:]
+		case etherMACsec:
+			// IEEE 802.1AE: what is not encrypted goes on behind the tag and
+			// perhaps the sender's identifier.
+			n := 6
+			if len(b) > 0 && b[0]&0x20 != 0 {
+				n = 14
+			}
+			if len(b) < n+2 {
+				return NotIP
+			}
+			if b[0]&0x0c != 0 {
+				p.Stats.unknownType(ether)
+				return NotIP
+			}
+			ether, b = binary.BigEndian.Uint16(b[n:]), b[n+2:]
 		default:
 			// A length in place of the type, or what Linux writes for such a
 			// frame: the type may follow (RFC 1042).
-			if ether > maxEtherLength || len(b) < 8 || string(b[:6]) != "\xaa\xaa\x03\x00\x00\x00" {
+			if ether > maxEtherLength {
+				p.Stats.unknownType(ether)
+				return NotIP
+			}
+			if len(b) < 8 || string(b[:6]) != "\xaa\xaa\x03\x00\x00\x00" {
 				return NotIP
 			}
 			if ether, b = binary.BigEndian.Uint16(b[6:]), b[8:]; ether <= maxEtherLength {
@@ -248,6 +290,19 @@ func (p *Parser) ether(pkt *capture.Packet, ether uint16, b []byte, s *Segment) 
 			}
 		}
 	}
+}
+
+// unknownType counts an EtherType that is not read, but for those that are in
+// every network and never carry IP.
+func (s *Stats) unknownType(ether uint16) {
+	switch ether {
+	case 0x0806, 0x8035, // ARP, RARP
+		0x8808, 0x8809, 0x888e, 0x88cc, 0x88f7, 0x8902, // pause, LACP, 802.1X, LLDP, PTP, CFM
+		0x9000: // loopback test
+		return
+	}
+	s.UnknownTypes++
+	s.UnknownType = max(s.UnknownType, ether)
 }
 
 // IP protocol numbers (IANA protocol numbers).

@@ -127,6 +127,10 @@ func parse(t *testing.T, link capture.LinkType, b []byte, wire int) parsed {
 	case Fragment:
 		want.Fragments = 1
 	}
+	if d == NotIP && wire > len(b) || d == DNS && len(s.Payload) < s.Size {
+		want.Cut = 1
+	}
+	want.UnknownTypes, want.UnknownType = p.Stats.UnknownTypes, p.Stats.UnknownType
 	if link == 105 { // IEEE 802.11, which is not read
 		want.UnknownLinks, want.UnknownLink = 1, link
 	}
@@ -421,4 +425,17 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("door %d, %+v", d, got)
 		}
 	})
+}
+
+// TestUnknownTypes: what is neither read nor known to carry no IP is told.
+func TestUnknownTypes(t *testing.T) {
+	p := NewParser(53)
+	var s Segment
+	for _, ether := range []uint16{0x0806, 0x88cc, 0x22f3, 0x88e5} {
+		b := append(make([]byte, 12), byte(ether>>8), byte(ether), 0x2c, 0)
+		p.Parse(&capture.Packet{Data: append(b, make([]byte, 40)...), Wire: 56, Link: capture.LinkEthernet}, &s)
+	}
+	if p.Stats.NotIP != 4 || p.Stats.UnknownTypes != 2 || p.Stats.UnknownType != 0x88e5 {
+		t.Errorf("%+v", p.Stats)
+	}
 }

@@ -59,6 +59,12 @@ func links() []capt {
 			ether(typeVLAN, tag(42, uint16(8+len(r4)), snap(typeIPv4, r4))), ether(40, cat([]byte{0x42, 0x42, 3}, make([]byte, 43))))},
 		{"vn-tag.pcap", "VN-Tag, and a VLAN tag behind it", eth(
 			ether(0x8926, cat(u16(1, 2, typeIPv4), v4)), ether(0x8926, cat(u16(1, 2, typeVLAN), tag(42, typeIPv6, r6))))},
+		{"e-tag.pcap", "E-Tag of 802.1BR, and a VLAN tag behind it", eth(
+			ether(0x893f, cat(u16(1, 2, 3, typeIPv4), v4)), ether(0x893f, cat(u16(1, 2, 3, typeVLAN), tag(42, typeIPv6, r6))))},
+		{"macsec.pcap", "MACsec without encryption, with and without the sender's identifier; with encryption", eth(
+			ether(0x88e5, cat([]byte{0, 0}, u32(7), u16(typeIPv4), v4, make([]byte, 16))),
+			ether(0x88e5, cat([]byte{0x20, 0}, u32(8), make([]byte, 8), u16(typeIPv6), r6, make([]byte, 16))),
+			ether(0x88e5, cat([]byte{0x2c, 0}, u32(9), make([]byte, 8), v4, make([]byte, 16))))},
 		{"vlan.pcap", "802.1Q, IPv4 and IPv6, with priority bits", eth(ether(typeVLAN, tag(42, typeIPv4, v4)), ether(typeVLAN, tag(0xe02a, typeIPv6, v6)))},
 		{"vlan-qinq.pcap", "802.1ad: two tags; the type before the standard; four tags", eth(
 			ether(typeQinQ, tag(1, typeVLAN, tag(42, typeIPv4, v4))), ether(typeQinQOld, tag(1, typeVLAN, tag(42, typeIPv6, v6))),

@@ -287,4 +287,10 @@ func (s *source) logPackets(log *slog.Logger, st speedy.Stats) {
 	if st.UnknownLinks > 0 {
 		log.Warn("packets of a link type that is not read", "link_type", st.UnknownLink, "count", st.UnknownLinks)
 	}
+	if st.UnknownTypes > 0 {
+		log.Warn("packets of an EtherType that is not read", "ethertype", fmt.Sprintf("0x%04x", st.UnknownType), "count", st.UnknownTypes)
+	}
+	if st.Cut > 0 {
+		log.Warn("packets that the capture has cut: their messages are read up to there", "count", st.Cut, "hint", "capture whole packets: tcpdump -s 0")
+	}
 }
