@@ -18,12 +18,14 @@ import (
 // the processor's caches until it is flushed, and a round should be so long
 // that waiting for the others at its end does not count.
 type round struct {
-	size    int        // how many loads it may have
+	size    int // how many loads it may have
+	_       cpu.CacheLinePad
 	mu      sync.Mutex // of the two that follow, in the first half
 	loads   []*load    // in the order of the capture
 	whole   bool       // it has all its loads
 	place   uint64     // of the next packet that is read
 	divided int        // how many of loads are divided
+	_       cpu.CacheLinePad
 }
 
 const roundLoads, maxRound = 8, 64 // loads of a worker, and of all
@@ -163,14 +165,14 @@ func (e *Engine) lock() {
 // divides the other segments among the workers. It returns false when the
 // handler is full.
 func (e *Engine) parseLoad(w *worker, l *load) bool {
-	s := &l.segment
+	s, spread := &l.segment, e.spread
 	for ; l.parsed < len(l.batch.Packets); l.parsed++ {
 		if w.datagrams.full() {
 			return false
 		}
 		switch w.parser.ParseAt(&l.batch.Packets[l.parsed], l.place+uint64(l.parsed), s) {
 		case packet.DNS:
-			if e.spread && !s.TCP {
+			if spread && !s.TCP {
 				w.datagrams.streams.Add(s)
 			} else {
 				i := flowHash(s) % uint32(len(l.segments))
