@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ratadns/capture"
-	"ratadns/packet"
 )
 
 // A reader gives the loads of a source: from the source itself where that is
@@ -42,7 +41,7 @@ func newReader(ctx context.Context, src capture.Source, cfg Config, loads, worke
 	return r
 }
 
-func (r *reader) newLoad() *load { return &load{segments: make([][]packet.Segment, r.segments)} }
+func (r *reader) newLoad() *load { return &load{segments: make([]divided, r.segments)} }
 
 func (r *reader) ahead() {
 	defer close(r.filled)

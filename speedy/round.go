@@ -24,14 +24,21 @@ type round struct {
 	loads   []*load    // in the order of the capture
 	whole   bool       // it has all its loads
 	place   uint64     // of the next packet that is read
-	divided int        // how many of loads are divided
+	decided int        // how many of loads are divided among the workers
 	_       cpu.CacheLinePad
 }
 
 const roundLoads, maxRound = 8, 64 // loads of a worker, and of all
 
 // reset begins a new round.
-func (r *round) reset() { r.loads, r.whole, r.divided = r.loads[:0], false, 0 }
+func (r *round) reset() { r.loads, r.whole, r.decided = r.loads[:0], false, 0 }
+
+// divided are the segments of a load for one worker, of which so many have been
+// given to it.
+type divided struct {
+	list  []packet.Segment
+	given int
+}
 
 // A load is a batch of packets. The worker that took it parses it.
 type load struct {
@@ -41,17 +48,18 @@ type load struct {
 	segment   packet.Segment // the one being parsed
 	parsed    int            // how many of the packets are
 	passed    int            // and how many have been divided
-	segments  [][]packet.Segment
-	fragments []int // which packets are
+	segments  []divided      // by worker
+	fragments []int          // which packets are
+	joined    int            // how many of those have been put together
 	// Segments that the order of the capture makes, for some worker.
 	made []packet.Segment
 	_    cpu.CacheLinePad
 }
 
 func (l *load) reset() {
-	l.parsed, l.passed, l.fragments, l.made = 0, 0, l.fragments[:0], l.made[:0]
+	l.parsed, l.passed, l.joined, l.fragments, l.made = 0, 0, 0, l.fragments[:0], l.made[:0]
 	for i := range l.segments {
-		l.segments[i] = l.segments[i][:0]
+		l.segments[i].list, l.segments[i].given = l.segments[i].list[:0], 0
 	}
 }
 
@@ -76,8 +84,8 @@ type lane struct {
 // whether there is more to do.
 func (e *Engine) work() (more bool) {
 	e.parse()
-	for e.divided < len(e.loads) && e.divide(e.loads[e.divided]) {
-		e.divided++
+	for e.decided < len(e.loads) && e.divide(e.loads[e.decided]) {
+		e.decided++
 	}
 	e.finish()
 	e.count(e.parser.Snapshot())
@@ -88,8 +96,8 @@ func (e *Engine) work() (more bool) {
 // flush: the messages of all before it have been handed out.
 func (e *Engine) Place() uint64 {
 	place := uint64(math.MaxUint64)
-	if e.divided < len(e.loads) {
-		l := e.loads[e.divided]
+	if e.decided < len(e.loads) {
+		l := e.loads[e.decided]
 		place = l.place + uint64(l.passed)
 	}
 	for l := range e.lanes() {
@@ -175,8 +183,8 @@ func (e *Engine) parseLoad(w *worker, l *load) bool {
 			if spread && !s.TCP {
 				w.datagrams.streams.Add(s)
 			} else {
-				i := flowHash(s) % uint32(len(l.segments))
-				l.segments[i] = append(l.segments[i], *s)
+				d := &l.segments[flowHash(s)%uint32(len(l.segments))]
+				d.list = append(d.list, *s)
 			}
 		case packet.Fragment:
 			l.fragments = append(l.fragments, l.parsed)
@@ -192,8 +200,8 @@ func (e *Engine) divide(l *load) bool {
 	for ; l.passed < l.parsed; l.passed++ {
 		e.parser.Pass(l.batch.Packets[l.passed].Time)
 		whole := false
-		if len(l.fragments) > 0 && l.fragments[0] == l.passed {
-			l.fragments = l.fragments[1:]
+		if l.joined < len(l.fragments) && l.fragments[l.joined] == l.passed {
+			l.joined++
 			whole = e.parser.ParseAt(&l.batch.Packets[l.passed], l.place+uint64(l.passed), &l.segment) == packet.DNS
 		}
 		if e.parser.Pending() {
@@ -211,8 +219,9 @@ func (e *Engine) divide(l *load) bool {
 		}
 	}
 	for i, w := range e.workers {
-		w.flows.give(l.segments[i])
-		l.segments[i] = l.segments[i][len(l.segments[i]):]
+		d := &l.segments[i]
+		w.flows.give(d.list[d.given:])
+		d.given = len(d.list)
 	}
 	return l.parsed == len(l.batch.Packets)
 }
@@ -222,7 +231,8 @@ func (e *Engine) owner(s *packet.Segment) int { return int(flowHash(s) % uint32(
 
 // insert gives s to a worker, and before it what stands before it.
 func (e *Engine) insert(l *load, worker int, s *packet.Segment) {
-	list := l.segments[worker]
+	d := &l.segments[worker]
+	list := d.list[d.given:]
 	n, _ := slices.BinarySearchFunc(list, s.Place, func(s packet.Segment, place uint64) int {
 		if s.Place < place {
 			return -1
@@ -233,7 +243,7 @@ func (e *Engine) insert(l *load, worker int, s *packet.Segment) {
 	flows := &e.workers[worker].flows
 	flows.give(list[:n])
 	flows.give(l.made[len(l.made)-1:])
-	l.segments[worker] = list[n:]
+	d.given += n
 }
 
 // fewSegments are worked at once: to wake another worker takes as long.
