@@ -39,6 +39,8 @@ type Packet struct {
 	Data []byte // as captured, perhaps cut
 	Wire int    // octets on the wire
 	Link LinkType
+	// Interface of a live source, by its place in Live.Interfaces.
+	Interface uint8
 }
 
 // A Batch is a run of consecutive packets and the octets they alias. Its

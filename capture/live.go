@@ -36,6 +36,9 @@ func DefaultLive(interfaces ...string) Live {
 // Read, Dropped what the kernel had no room for.
 type LiveStats struct{ Received, Dropped uint64 }
 
+// maxLive is what Packet.Interface can tell apart.
+const maxLive = 256
+
 // A LiveSource gives the packets of network interfaces as they come, those of
 // several in the order of their times. It never makes the network wait: what is
 // not read in time is dropped and counted.
@@ -45,7 +48,8 @@ type LiveSource struct {
 	err      error // once batches is closed
 	stop     chan struct{}
 	stopping sync.Once
-	stats    func() LiveStats
+	drops    func(iface int) uint64
+	names    []string
 	received atomic.Uint64
 }
 
@@ -74,7 +78,15 @@ func (l *LiveSource) Close() error {
 
 // Stats counts what has passed.
 func (l *LiveSource) Stats() LiveStats {
-	s := l.stats()
-	s.Received = l.received.Load()
+	s := LiveStats{Received: l.received.Load()}
+	for i := range l.names {
+		s.Dropped += l.drops(i)
+	}
 	return s
 }
+
+// Interfaces are the names that Packet.Interface stands for.
+func (l *LiveSource) Interfaces() []string { return l.names }
+
+// Drops is what the kernel had no room for at one of them.
+func (l *LiveSource) Drops(iface int) uint64 { return l.drops(iface) }

@@ -23,9 +23,12 @@ import (
 // its replay. Package packet joins both versions and counts what is missing; in
 // which ring a fragment was does not matter to it, as rings are merged by time.
 func OpenLive(cfg Live) (*LiveSource, error) {
+	if len(cfg.Interfaces) > maxLive {
+		return nil, fmt.Errorf("%d interfaces, there can be %d", len(cfg.Interfaces), maxLive)
+	}
 	var taps []*tap
 	news := make(chan struct{}, 1)
-	for _, name := range cfg.Interfaces {
+	for i, name := range cfg.Interfaces {
 		t, err := openTaps(name, cfg, news)
 		if err != nil {
 			for _, t := range taps {
@@ -33,14 +36,19 @@ func OpenLive(cfg Live) (*LiveSource, error) {
 			}
 			return nil, err
 		}
+		for _, t := range t {
+			t.iface = uint8(i)
+		}
 		taps = append(taps, t...)
 	}
-	l := &LiveSource{stop: make(chan struct{})}
-	l.stats = func() (s LiveStats) {
+	l := &LiveSource{stop: make(chan struct{}), names: cfg.Interfaces}
+	l.drops = func(iface int) (n uint64) {
 		for _, t := range taps {
-			s.Dropped += t.ring.drops()
+			if int(t.iface) == iface {
+				n += t.ring.drops()
+			}
 		}
-		return s
+		return n
 	}
 	var running sync.WaitGroup
 	if len(taps) == 1 { // nothing to merge: its batches are those of the source
@@ -87,6 +95,7 @@ type tap struct {
 	ring   *ring
 	name   string
 	link   LinkType
+	iface  uint8
 	filter LiveFilter
 	pause  time.Duration // how long it waits for packets before it looks around
 }
@@ -286,7 +295,7 @@ func (t *tap) fill(b *Batch) bool {
 		if h == nil {
 			return true
 		}
-		p := Packet{Time: int64(h.Sec)*1e9 + int64(h.Nsec), Wire: int(h.Len), Link: t.link}
+		p := Packet{Time: int64(h.Sec)*1e9 + int64(h.Nsec), Wire: int(h.Len), Link: t.link, Interface: t.iface}
 		if h.Status&unix.TP_STATUS_VLAN_VALID == 0 || t.link != LinkEthernet || len(data) < macs {
 			p.Data = data
 			b.Append(&p)

@@ -103,12 +103,12 @@ func TestPcapngInterfaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantPackets(t, got, []Packet{
-			{second + 123456000, []byte("one"), 3, LinkEthernet},
-			{second + 123456789, []byte("two"), 3, LinkRaw},
-			{second + 500000953, []byte("three"), 1500, LinkSLL2},
-			{second + 1500000000, []byte("four"), 4, LinkEthernet},
-			{1500*1e9 + 987654321, []byte("five"), 5, LinkEthernet},
-			{second, nil, 0, LinkEthernet},
+			{second + 123456000, []byte("one"), 3, LinkEthernet, 0},
+			{second + 123456789, []byte("two"), 3, LinkRaw, 0},
+			{second + 500000953, []byte("three"), 1500, LinkSLL2, 0},
+			{second + 1500000000, []byte("four"), 4, LinkEthernet, 0},
+			{1500*1e9 + 987654321, []byte("five"), 5, LinkEthernet, 0},
+			{second, nil, 0, LinkEthernet, 0},
 		})
 	})
 }
@@ -126,9 +126,9 @@ func TestPcapngSimple(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantPackets(t, got, []Packet{
-			{0, []byte("abc"), 3, LinkRaw},
-			{second, []byte("x"), 1, LinkRaw},
-			{second, []byte("abcdef"), 900, LinkRaw},
+			{0, []byte("abc"), 3, LinkRaw, 0},
+			{second, []byte("x"), 1, LinkRaw, 0},
+			{second, []byte("abcdef"), 900, LinkRaw, 0},
 		})
 	})
 }
@@ -150,7 +150,7 @@ func TestPcapngObsoletePacket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantPackets(t, got, []Packet{{second, []byte("hi"), 60, LinkRaw}})
+		wantPackets(t, got, []Packet{{second, []byte("hi"), 60, LinkRaw, 0}})
 	})
 }
 
@@ -192,7 +192,7 @@ func TestPcapngSections(t *testing.T) {
 		link := LinkType(100 + i)
 		g.section().iface(link, 0, resol(9)).packet(0, uint64(second)+uint64(i), []byte("data"), 4)
 		all = append(all, g.b...)
-		want = append(want, Packet{second + int64(i), []byte("data"), 4, link})
+		want = append(want, Packet{second + int64(i), []byte("data"), 4, link, 0})
 	}
 	got, err := parse(all, quiet(t))
 	if err != nil {
@@ -237,7 +237,7 @@ func TestPcapngErrors(t *testing.T) {
 				offset := len(g.b)
 				build(g)
 				got, err := parse(g.b, quiet(t))
-				wantPackets(t, got, []Packet{{second, []byte("fine"), 4, LinkEthernet}})
+				wantPackets(t, got, []Packet{{second, []byte("fine"), 4, LinkEthernet, 0}})
 				want := fmt.Sprintf("t.pcap: offset %d: %s", offset, want)
 				if err == nil || err.Error() != want {
 					t.Errorf("got %v\nwant %s", err, want)

@@ -20,6 +20,8 @@ type Config struct {
 	Workers int           // that share the flows; 0 is one
 	Facts   *reduce.Facts // nil are those that come with the program
 	Log     *slog.Logger
+	// Interfaces are the names that the packets' numbers stand for.
+	Interfaces []string
 	// Windows, where it is set, takes each window that is over in place of the
 	// outputs of its reducers. It must not keep the window.
 	Windows func(w *reduce.Window, header report.Window)

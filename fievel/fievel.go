@@ -55,11 +55,15 @@ type Fievel struct {
 	// Sets whose outputs may hold reports back.
 	unflushed []*set
 	err       error // the first of an output
+	// Packets that are not counted yet, where some reducer wants them.
+	watches bool
+	seen    []seenPacket
+	decided int
 }
 
 // New returns a Fievel whose reports show addresses as anon writes them.
 func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
-	f := &Fievel{cfg: cfg, reducers: reducers, byAddr: make(map[netip.Addr]*server)}
+	f := &Fievel{cfg: cfg, reducers: reducers, watches: countsPackets(reducers), byAddr: make(map[netip.Addr]*server)}
 	for i := range max(cfg.Workers, 1) {
 		own := anon.Clone()
 		f.parts = append(f.parts, &part{
@@ -221,6 +225,13 @@ func (f *Fievel) send(srv *server, w *window, final bool) {
 	all.Failures(func(where string, n uint64, first error) {
 		f.cfg.Log.Warn("where failed, messages not selected", "server", srv.name, "window", time.Unix(0, w.start).UTC(), "where", where, "count", n, "err", first)
 	})
+	if f.watches {
+		for kind, n := range srv.packets {
+			srv.count(w, kind, n)
+		}
+		all.AddPackets(w.packets, f.cfg.Interfaces)
+	}
+	clear(srv.packets)
 	w.malformed = all.Malformed
 	f.Stats.Malformed += w.malformed
 	if f.cfg.Windows != nil {
@@ -262,10 +273,11 @@ func (f *Fievel) flush() {
 	f.unflushed = f.unflushed[:0]
 }
 
-// LostAnywhere counts packets that are missing at nobody knows which server: the
-// kernel had no room for them. They stand with the rest.
-func (f *Fievel) LostAnywhere(n uint64) {
+// LostAnywhere counts packets of an interface that are missing at nobody knows
+// which server: the kernel had no room for them. They stand with the rest.
+func (f *Fievel) LostAnywhere(n uint64, iface int) {
 	f.rest.lost += n
+	f.rest.count(nil, reduce.PacketKind{Interface: uint8(iface), Fate: reduce.DroppedPacket}, n)
 	f.rest.silent = false
 }
 

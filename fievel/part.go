@@ -1,6 +1,7 @@
 package fievel
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -112,12 +113,15 @@ func (f *Fievel) Flush() error {
 		}
 		it := &first.found[first.next]
 		first.next++
+		f.countBefore(it.place)
 		if it.lost {
 			f.Lost(it.source, it.dest)
 		} else {
 			f.take(it)
 		}
 	}
+	f.countBefore(math.MaxUint64)
+	f.seen, f.decided = f.seen[:0], 0
 	f.drain()
 	for _, p := range f.parts {
 		p.found, p.next = p.found[:0], 0

@@ -34,7 +34,7 @@ func (f *Fievel) newSet(server string, before *set) *set {
 // Reload gives other reducers to the windows that begin from now on; those that
 // are open go on as they are. No handler may be running.
 func (f *Fievel) Reload(reducers []Reducer) {
-	f.reducers = reducers
+	f.reducers, f.watches = reducers, countsPackets(reducers)
 	for _, srv := range f.servers {
 		srv.set = f.newSet(srv.name, srv.set)
 	}

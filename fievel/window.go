@@ -23,6 +23,9 @@ type server struct {
 	end    int64 // of the last window of messages
 	seq    int64 // of the next window of messages
 	jumped bool  // which begins at its first message
+	// Packets of no window yet.
+	packets reduce.PacketCounts
+	own     func(netip.Addr) bool // its addresses, or nil where they are not known
 }
 
 // A window is open until it is reported.
@@ -35,10 +38,12 @@ type window struct {
 	partial             bool
 	gap                 int64
 	parts               []*reduce.Window // nil where a part has nothing
+	packets             reduce.PacketCounts
 }
 
 func (f *Fievel) newServer(name string) *server {
 	s := &server{name: name, last: -1}
+	s.own = f.ownAddresses(name)
 	s.set = f.newSet(name, nil)
 	return s
 }

@@ -31,12 +31,18 @@ type Segment struct {
 	Lost       bool // stands for a datagram that was never complete: only the addresses count
 	Sweep      bool // stands for time that has passed: Time is how long since the capture began
 	Transport  Transport
+	Interface  uint8  // of a live source
+	Version    uint8  // of IP, 0 where the packet is not IP
+	Protocol   uint8  // of IP
 	TCP        bool   // Payload is a part of a stream; otherwise it is one message
 	Flags      uint8  // TCP
 	Seq        uint32 // TCP
 	Size       int    // octets of the payload on the wire, of which Payload may be a part
 	Payload    []byte
 }
+
+// Short reports whether the segment is too short for the message that it is.
+func (s *Segment) Short() bool { return !s.TCP && len(s.Payload) < minMessage }
 
 // A Transport is what carried a message. Beyond UDP and TCP only dnstap can tell.
 type Transport uint8
@@ -155,6 +161,7 @@ func (p *Parser) Pass(t int64) {
 // ParseAt is Parse for a packet that has passed, with its place.
 func (p *Parser) ParseAt(pkt *capture.Packet, place uint64, s *Segment) Door {
 	s.Time, s.Place, s.Lost, s.Sweep = pkt.Time, place, false, false
+	s.Interface, s.Version = pkt.Interface, 0
 	d := p.parse(pkt, s)
 	switch d {
 	case DNS:
@@ -339,6 +346,7 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		if size < hlen {
 			return NotIP
 		}
+		s.Version, s.Protocol = 4, b[9]
 		s.Source = netip.AddrFrom4([4]byte(b[12:16]))
 		s.Dest = netip.AddrFrom4([4]byte(b[16:20]))
 		if f := binary.BigEndian.Uint16(b[6:]); f&0x3fff != 0 { // offset, or more to come
@@ -360,6 +368,7 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		if size == 0 { // as above, or a jumbogram (RFC 2675)
 			size = pkt.Wire - (len(pkt.Data) - len(b)) - 40
 		}
+		s.Version, s.Protocol = 6, b[6]
 		s.Source = netip.AddrFrom16([16]byte(b[8:24]))
 		s.Dest = netip.AddrFrom16([16]byte(b[24:40]))
 		return p.ipv6(pkt, b[6], b[40:min(40+max(size, 0), len(b))], size, s)
@@ -386,12 +395,14 @@ func (p *Parser) ipv6(pkt *capture.Packet, next uint8, b []byte, size int, s *Se
 			if len(b) < 8 {
 				return NotIP
 			}
+			s.Protocol = b[0]
 			if f := binary.BigEndian.Uint16(b[2:]); f&0xfff9 != 0 {
 				key := datagramKey{s.Source, s.Dest, binary.BigEndian.Uint32(b[4:]), 0}
 				return p.fragment(pkt, s, key, b[0], f>>3, f&1 != 0, b[8:], size-8)
 			}
 			n = 8 // an atomic fragment is whole (RFC 6946)
 		default:
+			s.Protocol = next
 			return p.transport(pkt, next, b, size, s)
 		}
 		if n > len(b) {

@@ -44,6 +44,7 @@ var Catalog = []Entry{
 	{Name: "Ipv6RsnAbusers", Doc: "clients that ask for IPv6 addresses of root servers", Of: Queries, Where: (*Event).rootServerIPv6, Filter: `qtype in ["AAAA", "A6"] and qname endsWith ".root-servers.net."`, By: dims("client"), Top: 50},
 	{Name: "TransportVSQtype", Doc: "queries by transport and QTYPE", Of: Queries, By: dims("transport", "qtype")},
 	{Name: "DnsIpVersionVSQtype", Doc: "queries by IP version and QTYPE", Of: Queries, By: dims("ip_version", "qtype")},
+	{Name: "DirectionVSIpproto", Doc: "IP packets by direction, as the server's own addresses tell, and protocol", Of: Packets, New: newDirections},
 	{Name: "TrafficSizesQueries", Doc: "lengths of queries by transport", Of: Queries, By: dims("transport", "size")},
 	{Name: "TrafficSizesResponses", Doc: "lengths of responses by transport", Of: Responses, By: dims("transport", "size")},
 	{Name: "TrafficVolumeQueries", Doc: "queries by transport and IP version", Of: Queries, By: dims("transport", "ip_version")},
@@ -59,6 +60,7 @@ var Catalog = []Entry{
 	{Name: "QrAaBits", Doc: "messages by direction and the bits QR and AA: what is received as a response was reflected", Of: Messages, By: dims("direction", "qr_aa")},
 	{Name: "ServfailQname", Doc: "QNAMEs answered with SERVFAIL", Of: Responses, Filter: `rcode == "SERVFAIL"`, By: dims("qname")},
 	{Name: "AdQname", Doc: "QNAMEs answered with authentic data", Of: Responses, Where: (*Event).authentic, Filter: `ad`, By: dims("qname")},
+	{Name: "PcapStats", Doc: "packets received, not of DNS, and dropped by the kernel, messages decoded and malformed, by interface", Of: Packets | Messages, New: newPcapStats},
 
 	// What neither the original reducers nor DSC had.
 	{Name: "TopClients", Doc: "the clients that send most queries", Of: Queries, By: dims("client"), Top: 10, AsTop: true},

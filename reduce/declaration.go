@@ -101,7 +101,11 @@ func ParseScope(word string) (Scope, error) {
 // Parameters are the words of the configuration that mean something to the
 // entry.
 func (e *Entry) Parameters() []string {
-	words := append([]string{"where"}, e.Takes...)
+	var words []string
+	if e.Of&Packets == 0 {
+		words = append(words, "where")
+	}
+	words = append(words, e.Takes...)
 	if slices.Contains(e.By, "client_subnet") {
 		words = append(words, "prefix4", "prefix6")
 	}

@@ -229,6 +229,16 @@ func (g *Group) bareQuery(q *pending) *speedy.Message {
 	return m
 }
 
+// AddPackets gives the packets of the window to the reducers of packets, with the
+// names of interfaces. It is for the window that all have been merged into.
+func (w *Window) AddPackets(p PacketCounts, interfaces []string) {
+	for _, r := range w.reducers {
+		if r, ok := r.(packetReducer); ok {
+			r.addPackets(p, interfaces)
+		}
+	}
+}
+
 // Merge adds what another worker has of the same window, and empties that.
 func (w *Window) Merge(o *Window) {
 	w.Messages += o.Messages

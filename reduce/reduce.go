@@ -45,13 +45,17 @@ const (
 	Complete // responses that complete a transaction
 	Overdue  // queries whose response has not come in time
 	Stray    // responses to no query
+	Packets  // of the capture, whatever they carry
 
 	Messages     = Queries | Responses
 	Transactions = Complete | Overdue
 )
 
-// Letters is the scope as the documentation writes it: M, Q, R, T.
+// Letters is the scope as the documentation writes it: M, Q, R, T, P.
 func (s Scope) Letters() string {
+	if s&Packets != 0 {
+		return "P"
+	}
 	switch s &^ (Overdue | Stray) {
 	case Queries:
 		return "Q"

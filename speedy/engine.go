@@ -30,6 +30,16 @@ type Pauser interface {
 	Full() bool
 }
 
+// A Watcher is told of every packet in the order of the capture, before the
+// messages that it completes are flushed.
+type Watcher interface {
+	// Watches reports whether Packet is wanted. It is asked from time to time.
+	Watches() bool
+	// Packet tells of a packet; s has the time, the place and the interface, and
+	// what was read of it up to the door.
+	Packet(door packet.Door, s *packet.Segment)
+}
+
 // Config says what the engine reads and how.
 type Config struct {
 	Ports   []uint16
@@ -40,7 +50,8 @@ type Config struct {
 	// Steady says that the source never waits for packets ([capture.Steady]), so
 	// that to read ahead wins nothing: each worker reads what it works, and the
 	// packets stay in its processor's cache.
-	Steady bool
+	Steady  bool
+	Watcher Watcher // or nil
 	// Tick, where it is set, is called some times a second while no handler is
 	// running, with the time up to which a live source has nothing more.
 	Tick func(now time.Time)
@@ -165,9 +176,13 @@ func (e *Engine) alone() (more bool) {
 	}
 	l, flows := e.loads[0], &w.flows
 	s, streams := &l.segment, flows.streams
+	watched := e.watched()
 	for l.parsed < len(l.batch.Packets) && !flows.full() {
 		door := e.parser.Parse(&l.batch.Packets[l.parsed], s)
 		l.parsed++
+		if watched {
+			e.cfg.Watcher.Packet(door, s)
+		}
 		if e.parser.Pending() {
 			if sweep, ok := e.parser.TakeSweep(); ok {
 				streams.Add(&sweep)
@@ -183,6 +198,9 @@ func (e *Engine) alone() (more bool) {
 	e.counted = e.parser.Snapshot()
 	return flows.full()
 }
+
+// watched reports whether the watcher is to be told of packets.
+func (e *Engine) watched() bool { return e.cfg.Watcher != nil && e.cfg.Watcher.Watches() }
 
 // close gives up what is not complete at the end.
 func (e *Engine) close() {

@@ -27,8 +27,9 @@ type Message struct {
 	SourcePort uint16
 	DestPort   uint16
 	Transport  packet.Transport
-	Size       int  // octets of the DNS message on the wire
-	FromServer bool // the source is the server's side; see [Sides]
+	Interface  uint8 // of a live source
+	Size       int   // octets of the DNS message on the wire
+	FromServer bool  // the source is the server's side; see [Sides]
 	Has        Fields
 }
 
@@ -77,7 +78,7 @@ func (d *Decoder) Decode(p *packet.Payload) *Message {
 	m.Time, m.Place = p.Time, p.Place
 	m.Source, m.Dest = p.Source, p.Dest
 	m.SourcePort, m.DestPort = p.SourcePort, p.DestPort
-	m.Transport = p.Transport
+	m.Transport, m.Interface = p.Transport, p.Interface
 	m.Size = p.Size
 	if d.sides != nil {
 		m.FromServer = d.sides.FromServer(m.Source, m.Dest, m.SourcePort, m.DestPort, m.QR())

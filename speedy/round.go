@@ -40,6 +40,12 @@ type divided struct {
 	given int
 }
 
+// seen is a packet for the watcher.
+type seen struct {
+	door    packet.Door
+	segment packet.Segment
+}
+
 // A load is a batch of packets. The worker that took it parses it.
 type load struct {
 	owner     *worker // that read it into its own memory, or nil
@@ -51,6 +57,8 @@ type load struct {
 	segments  []divided      // by worker
 	fragments []int          // which packets are
 	joined    int            // how many of those have been put together
+	watched   bool
+	seen      []seen // of each packet, where they are watched
 	// Segments that the order of the capture makes, for some worker.
 	made []packet.Segment
 	_    cpu.CacheLinePad
@@ -58,6 +66,7 @@ type load struct {
 
 func (l *load) reset() {
 	l.parsed, l.passed, l.joined, l.fragments, l.made = 0, 0, 0, l.fragments[:0], l.made[:0]
+	l.seen = l.seen[:0]
 	for i := range l.segments {
 		l.segments[i].list, l.segments[i].given = l.segments[i].list[:0], 0
 	}
@@ -151,7 +160,7 @@ func (e *Engine) take(w *worker) *load {
 		return nil
 	}
 	l.reset()
-	l.place = e.place
+	l.place, l.watched = e.place, e.watched()
 	e.place += uint64(len(l.batch.Packets))
 	e.loads = append(e.loads, l)
 	return l
@@ -178,7 +187,11 @@ func (e *Engine) parseLoad(w *worker, l *load) bool {
 		if w.datagrams.full() {
 			return false
 		}
-		switch w.parser.ParseAt(&l.batch.Packets[l.parsed], l.place+uint64(l.parsed), s) {
+		door := w.parser.ParseAt(&l.batch.Packets[l.parsed], l.place+uint64(l.parsed), s)
+		if l.watched {
+			l.seen = append(l.seen, seen{door, *s})
+		}
+		switch door {
 		case packet.DNS:
 			if spread && !s.TCP {
 				w.datagrams.streams.Add(s)
@@ -199,10 +212,16 @@ func (e *Engine) parseLoad(w *worker, l *load) bool {
 func (e *Engine) divide(l *load) bool {
 	for ; l.passed < l.parsed; l.passed++ {
 		e.parser.Pass(l.batch.Packets[l.passed].Time)
-		whole := false
+		joins := packet.Fragment
 		if l.joined < len(l.fragments) && l.fragments[l.joined] == l.passed {
 			l.joined++
-			whole = e.parser.ParseAt(&l.batch.Packets[l.passed], l.place+uint64(l.passed), &l.segment) == packet.DNS
+			joins = e.parser.ParseAt(&l.batch.Packets[l.passed], l.place+uint64(l.passed), &l.segment)
+			if l.watched {
+				l.seen[l.passed] = seen{joins, l.segment}
+			}
+		}
+		if l.watched {
+			e.cfg.Watcher.Packet(l.seen[l.passed].door, &l.seen[l.passed].segment)
 		}
 		if e.parser.Pending() {
 			if sweep, ok := e.parser.TakeSweep(); ok {
@@ -214,7 +233,7 @@ func (e *Engine) divide(l *load) bool {
 				e.insert(l, e.owner(&lost), &lost)
 			}
 		}
-		if whole {
+		if joins == packet.DNS {
 			e.insert(l, e.owner(&l.segment), &l.segment)
 		}
 	}

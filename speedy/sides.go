@@ -33,6 +33,9 @@ func (s *Sides) IsServer(a netip.Addr) bool {
 	return slices.ContainsFunc(s.servers, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
+// Between reports whether one port is of DNS and the other is not.
+func (s *Sides) Between(server, client uint16) bool { return s.isDNS(server) && !s.isDNS(client) }
+
 // FromServer reports whether the source is the server's side.
 func (s *Sides) FromServer(source, dest netip.Addr, sourcePort, destPort uint16, qr bool) bool {
 	if len(s.servers) > 0 {

@@ -179,6 +179,9 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 		return c.at(path+".where", "where is empty; an expression such as rcode == \"NXDOMAIN\" would do")
 	}
 	if r.Where != nil {
+		if !slices.Contains(takes, "where") {
+			return c.at(path+".where", "where means nothing to %s, which counts packets", r.typ())
+		}
 		if r.where, err = reduce.CompileWhere(*r.Where); err != nil {
 			return c.atWhere(path+".where", err)
 		}

@@ -34,7 +34,11 @@ func (c *fievelCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.refusePackets(); err != nil {
+		return err
+	}
 	reload := newReloader(e, cfg)
+	reload.check = (*config).refusePackets
 	plain, _ := speedy.NewAnonymizer(speedy.None, speedy.Key{})
 	fc, err := cfg.fievel()
 	if err != nil {
@@ -165,6 +169,16 @@ func newReducers(cfg *config, out *outputs) (reducers []fievel.Reducer, err erro
 		reducers = append(reducers, newReducer(cfg, r, o))
 	}
 	return reducers, nil
+}
+
+// refusePackets refuses the reducers of packets, of which messages tell nothing.
+func (c *config) refusePackets() error {
+	for i := range c.Reducers {
+		if e := c.Reducers[i].entry; e.Of&reduce.Packets != 0 {
+			return usageError{c.at(fmt.Sprintf("$.reducers[%d]", i), "%s counts packets, of which the messages on standard input tell nothing: use it in ratadns monitor", e.Name)}
+		}
+	}
+	return nil
 }
 
 // fievel is the configuration of package fievel.

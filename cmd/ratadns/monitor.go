@@ -58,7 +58,7 @@ func (c *monitorCmd) Run(e *env) error {
 		return err
 	}
 	defer src.Close()
-	cfg.live = src.live != nil
+	cfg.live, fc.Interfaces = src.live != nil, src.interfaces()
 	f, outputs, err := newFievel(cfg, fc, e, anon)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func (c *reducersCmd) Run(e *env) error {
 	for _, r := range reduce.Catalog {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, r.Of.Letters(), r.Doc)
 	}
-	fmt.Fprintln(w, "\nM all messages, Q queries, R responses, T transactions")
+	fmt.Fprintln(w, "\nM all messages, Q queries, R responses, T transactions, P packets")
 	return w.Flush()
 }
 
@@ -86,6 +86,7 @@ func scopeWords(s reduce.Scope) string {
 	}{
 		{reduce.Messages, "all messages"}, {reduce.Queries, "queries"}, {reduce.Responses, "responses"},
 		{reduce.Transactions, "transactions"}, {reduce.Overdue, "queries without a response"}, {reduce.Stray, "responses without a query"},
+		{reduce.Packets, "packets"},
 	} {
 		if s&k.of == k.of {
 			words = append(words, k.word)

@@ -20,6 +20,7 @@ type reloader struct {
 	out     *outputs
 	f       *fievel.Fievel
 	workers int
+	check   func(*config) error    // what else the command wants of it, or nil
 	next    atomic.Pointer[config] // read and checked, not taken up yet
 	// What else the file says, as it was when the command began.
 	server, servers, window, redis, anonymize any
@@ -77,6 +78,11 @@ func (r *reloader) load() (*config, error) {
 	cfg, err := loadConfig(r.cfg.path)
 	if err != nil {
 		return nil, err
+	}
+	if r.check != nil {
+		if err := r.check(cfg); err != nil {
+			return nil, err
+		}
 	}
 	if script := cfg.unmerged(); script != "" && r.workers > 1 {
 		return nil, errors.New("script " + script + " has no merge(other), and this run has several workers: restart")

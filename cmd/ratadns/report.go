@@ -100,7 +100,7 @@ func (c *reportCmd) Run(e *env) error {
 		}
 		return first(c.whole(e, src, w, newAsking(q, sides, anon, workers), progress), w.close())
 	}
-	fc.Server, fc.Workers, fc.Sides = reportServer, workers, sides
+	fc.Server, fc.Workers, fc.Sides, fc.Interfaces = reportServer, workers, sides, src.interfaces()
 	w.every = true
 	var werr error
 	fc.Windows = func(win *reduce.Window, header report.Window) {
@@ -113,7 +113,10 @@ func (c *reportCmd) Run(e *env) error {
 
 // whole answers the question about all there is.
 func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progress *progress) error {
-	engine := speedy.NewEngine(src.engine(), a.handlers()...)
+	a.interfaces = src.interfaces()
+	cfg := src.engine()
+	cfg.Watcher = a
+	engine := speedy.NewEngine(cfg, a.handlers()...)
 	stop := progress.start()
 	err := engine.Run(e.ctx, src, func() error {
 		progress.packets.Store(engine.Stats().Received)

@@ -21,6 +21,22 @@ type asking struct {
 	seen    uint64 // messages since the horizon moved
 	least   int64  // time of one of those
 	horizon int64  // up to which queries without a response have been given up
+	// Packets, where the question is of them.
+	packets    reduce.PacketCounts
+	sides      *speedy.Sides
+	interfaces []string
+}
+
+// Watches implements [speedy.Watcher].
+func (a *asking) Watches() bool { return a.packets != nil }
+
+// Packet implements [speedy.Watcher].
+func (a *asking) Packet(door packet.Door, s *packet.Segment) {
+	own := a.sides.IsServer
+	if !a.sides.Known() {
+		own = nil
+	}
+	a.packets[reduce.KindOf(door, s, own, a.sides)]++
 }
 
 // An asker is one worker.
@@ -40,6 +56,10 @@ type asker struct {
 func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, workers int) *asking {
 	a := &asking{least: math.MaxInt64, shallow: q.entry.OnlyQuestions() && q.params.Where.OnlyQuestions()}
 	uses := []reduce.Use{{Entry: q.entry, Params: q.params}}
+	a.sides = sides
+	if q.entry.Of&reduce.Packets != 0 {
+		a.packets = make(reduce.PacketCounts)
+	}
 	if a.shallow && q.params.Where == nil && q.entry.OnlyMessages() {
 		sides = nil
 	}
@@ -95,8 +115,8 @@ func (a *asker) Lost(netip.Addr, netip.Addr, uint64) { a.lost++ }
 const enoughMessages = 256
 
 // flush gives up the queries whose time is over, so that they make room for
-// others. Loads and their messages are the same for any number of workers, and
-// so are the queries given up.
+// others. What is answered in time is told by the times of both messages, so
+// that it does not depend on how often that is done.
 func (a *asking) flush() error {
 	if !a.workers[0].transactions {
 		return nil
@@ -130,6 +150,7 @@ func (a *asking) merge() (*reduce.Window, report.Window) {
 			all.first, all.last, all.lost = min(all.first, w.first), max(all.last, w.last), all.lost+w.lost
 		}
 	}
+	all.window.AddPackets(a.packets, a.interfaces)
 	header := report.Window{Messages: all.window.Messages, Lost: all.lost}
 	if !a.shallow {
 		header.Malformed = all.window.Malformed

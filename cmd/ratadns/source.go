@@ -83,14 +83,20 @@ type source struct {
 	filtered *filter.Source // or nil
 	grace    time.Duration
 	ports    []uint16
-	drops    uint64 // told to Fievel
-	between  func() // called between batches, if not nil
+	drops    []uint64 // told to Fievel, by interface
+	between  func()   // called between batches, if not nil
 }
 
 // A liveSource drops what is not read in time.
 type liveSource interface {
 	capture.Source
 	Stats() capture.LiveStats
+}
+
+// An interfaceSource has several interfaces.
+type interfaceSource interface {
+	Interfaces() []string
+	Drops(iface int) uint64
 }
 
 // tapLateness is the lateness of windows of time over live dnstap where the
@@ -233,6 +239,7 @@ func (s *source) reduce(ctx context.Context, log *slog.Logger, f *fievel.Fievel)
 			f.Tick(now)
 		}
 	}
+	cfg.Watcher = f
 	engine := speedy.NewEngine(cfg, f.Handlers()...)
 	err := engine.Run(ctx, s, func() error {
 		err := f.Flush()
@@ -259,11 +266,32 @@ func (s *source) dropped() uint64 {
 	return s.live.Stats().Dropped
 }
 
+// interfaces are the names of a live source's.
+func (s *source) interfaces() []string {
+	if l, ok := s.live.(interfaceSource); ok {
+		return l.Interfaces()
+	}
+	return nil
+}
+
 // tellDrops tells f what has been dropped since it was told last.
 func (s *source) tellDrops(f *fievel.Fievel) {
-	if n := s.dropped(); n > s.drops {
-		f.LostAnywhere(n - s.drops)
-		s.drops = n
+	tell := func(iface int, n uint64) {
+		for len(s.drops) <= iface {
+			s.drops = append(s.drops, 0)
+		}
+		if n > s.drops[iface] {
+			f.LostAnywhere(n-s.drops[iface], iface)
+			s.drops[iface] = n
+		}
+	}
+	l, ok := s.live.(interfaceSource)
+	if !ok {
+		tell(0, s.dropped())
+		return
+	}
+	for i := range l.Interfaces() {
+		tell(i, l.Drops(i))
 	}
 }
 

@@ -79,6 +79,7 @@ func (c *upCmd) Run(e *env) error {
 		return err
 	}
 	defer src.Close()
+	fc.Interfaces = src.interfaces()
 	l, err := listenTCP(jc.Listen)
 	if err != nil {
 		return err
