@@ -40,6 +40,14 @@ func (f *Fievel) Reload(reducers []Reducer) {
 	}
 }
 
+// SetFacts gives the fields what they look up elsewhere. No handler may be
+// running.
+func (f *Fievel) SetFacts(facts *reduce.Facts) {
+	for _, p := range f.parts {
+		p.event.Facts = facts
+	}
+}
+
 // fresh returns a part's share of an empty window. Only that part may call it
 // while several are at work.
 func (s *set) fresh(part int) *reduce.Window {

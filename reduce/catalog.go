@@ -50,6 +50,8 @@ var Catalog = []Entry{
 	{Name: "TrafficVolumeQueries", Doc: "queries by transport and IP version", Of: Queries, By: dims("transport", "ip_version")},
 	{Name: "TrafficVolumeResponses", Doc: "responses by transport and IP version", Of: Responses, By: dims("transport", "ip_version")},
 	{Name: "ClientPortRange", Doc: "queries by port of the client, in ranges of 1024", Of: Queries, By: dims("client_port_range")},
+	{Name: "CountryCode", Doc: "queries by country of the client", Of: Queries, By: dims("country")},
+	{Name: "AsnAll", Doc: "queries by IP version and autonomous system of the client", Of: Queries, By: dims("ip_version", "asn"), Top: 200},
 	{Name: "SecondLdVSRcode", Doc: "second-level domains by RCODE", Of: Responses, By: dims("rcode", "second_level"), Top: 50},
 	{Name: "ThirdLdVSRcode", Doc: "third-level domains by RCODE", Of: Responses, By: dims("rcode", "third_level"), Top: 50},
 	{Name: "ResponseTime", Doc: "transactions by latency, queries without a response and responses without a query", Of: Transactions | Stray, By: dims("latency_bucket")},

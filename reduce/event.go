@@ -34,6 +34,9 @@ type Event struct {
 	split parts
 	opts  options
 	zones zoneCache
+	// Where clients are, as that Geo says.
+	places   []place
+	placesOf *Geo
 	// Fields of this event, and the interner of the window that it is added to.
 	values  []value
 	ordinal uint32

@@ -15,6 +15,7 @@ import (
 // Facts are what fields look up that no message tells.
 type Facts struct {
 	TLDs *TLDs
+	Geo  *Geo // or nil
 }
 
 // DefaultFacts are those that come with the program.

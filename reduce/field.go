@@ -55,6 +55,7 @@ type Field struct {
 	bin    uint32   // width of the ranges that keys are, or 0
 	zeros  bool     // a closed set lists its zeros
 	small  bool     // numbers are below 65,536
+	needs  string   // member of the configuration that fills it, or empty
 	// A name is absolute, and not a part of one.
 	absolute bool
 	// with completes a field that takes arguments, and reports whether they are
@@ -82,7 +83,7 @@ var (
 // Fields lists what messages have, in the order of the documentation. Each
 // subject has a file.
 var Fields = slices.Concat(
-	questionFields, nameFields, headerFields, ednsFields, flowFields, transactionFields, timeFields, classFields,
+	questionFields, nameFields, headerFields, ednsFields, flowFields, geoFields, transactionFields, timeFields, classFields,
 )
 
 // FindField returns the field of that name, or nil. Of a field with arguments,

@@ -22,6 +22,7 @@ import (
 	"ratadns/bus"
 	"ratadns/fievel"
 	"ratadns/jerry"
+	"ratadns/reduce"
 	"ratadns/speedy"
 )
 
@@ -36,12 +37,15 @@ type config struct {
 	Output    *outputConfig       `yaml:"output"`
 	Reducers  []reducerConfig     `yaml:"reducers"`
 	Anonymize anonymizeConfig     `yaml:"anonymize"`
+	Geo       geoConfig           `yaml:"geo"`
+	TLDs      string              `yaml:"tlds"`
 	Jerry     jerryConfig         `yaml:"jerry"`
 
 	path  string
 	file  *ast.File
 	lines []string
 	live  bool // the source waits for nobody
+	facts *reduce.Facts
 }
 
 // Lengths and sizes are read as words, so that an error can tell where.
@@ -64,6 +68,11 @@ type jerryConfig struct {
 
 type redisConfig struct {
 	URL string `yaml:"url"`
+}
+
+type geoConfig struct {
+	Country string `yaml:"country"`
+	ASN     string `yaml:"asn"`
 }
 
 type anonymizeConfig struct {
@@ -185,6 +194,9 @@ func (c *config) validate() error {
 		}
 	}
 	if _, err := c.jerry(); err != nil {
+		return err
+	}
+	if err := c.openFacts(); err != nil {
 		return err
 	}
 	seen := make(map[string]bool)

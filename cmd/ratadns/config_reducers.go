@@ -189,6 +189,9 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 			return c.at(path+".where", "where: %w", err)
 		}
 	}
+	if err := c.checkNeeds(path, r); err != nil {
+		return err
+	}
 	if err := c.checkCodes(at("codes"), r.Codes); err != nil {
 		return err
 	}

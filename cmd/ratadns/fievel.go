@@ -34,11 +34,12 @@ func (c *fievelCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := cfg.refusePackets(); err != nil {
+	refuse := func(cfg *config) error { return first(cfg.refusePackets(), cfg.refusePlaces()) }
+	if err := refuse(cfg); err != nil {
 		return err
 	}
 	reload := newReloader(e, cfg)
-	reload.check = (*config).refusePackets
+	reload.check = refuse
 	plain, _ := speedy.NewAnonymizer(speedy.None, speedy.Key{})
 	fc, err := cfg.fievel()
 	if err != nil {
@@ -184,6 +185,7 @@ func (c *config) refusePackets() error {
 // fievel is the configuration of package fievel.
 func (c *config) fievel() (fievel.Config, error) {
 	fc := fievel.DefaultConfig()
+	fc.Facts = c.facts
 	var err error
 	if fc.Servers, err = c.serverList(); err != nil {
 		return fc, usageError{err}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/maxmind/mmdbwriter"
+	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"ratadns/capture/sample"
@@ -26,17 +28,52 @@ func TestMain(m *testing.M) {
 
 // TestScript runs the user sessions under testdata/script.
 func TestScript(t *testing.T) {
-	pcap, tap := samplePcap(t), tapFile(t)
+	pcap, tap, geo := samplePcap(t), tapFile(t), geoFile(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("SAMPLE", pcap)
+			e.Setenv("GEO", geo)
 			e.Setenv("TAP", tap)
 			examples, err := filepath.Abs("../../examples")
 			e.Setenv("EXAMPLES", examples)
 			return err
 		},
 	})
+}
+
+// geoFile is a file in MaxMind's format, of countries and autonomous systems
+// both.
+func geoFile(t *testing.T) string {
+	t.Helper()
+	w, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test", IncludeReservedNetworks: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for network, data := range map[string]mmdbtype.Map{
+		"203.0.113.0/24": {"country": mmdbtype.Map{"iso_code": mmdbtype.String("CL")}, "autonomous_system_number": mmdbtype.Uint32(64496)},
+		"2001:db8::/32": {"country": mmdbtype.Map{"iso_code": mmdbtype.String("NZ")}},
+	} {
+		_, n, err := net.ParseCIDR(network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Insert(n, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name := filepath.Join(t.TempDir(), "geo.mmdb")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteTo(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // samplePcap is the sample capture, decompressed, as a file.

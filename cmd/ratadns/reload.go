@@ -102,6 +102,7 @@ func (r *reloader) apply() {
 		r.e.log.Error("configuration not reloaded, the old one goes on", "path", cfg.path, "err", err)
 		return
 	}
+	r.f.SetFacts(cfg.facts)
 	r.f.Reload(reducers)
 	r.e.log.Info("configuration reloaded", "path", cfg.path, "reducers", len(reducers))
 }

@@ -30,6 +30,8 @@ type reportCmd struct {
 	MaxKeys int           `default:"1000000" help:"Keys that are counted exactly (default: ${default})." placeholder:"N"`
 	serverFlag
 	workersFlag
+	GeoCountry   string `help:"File in MaxMind's format, for the field country." placeholder:"FILE"`
+	GeoASN       string `name:"geo-asn" help:"The same for the field asn." placeholder:"FILE"`
 	Anonymize    string `default:"none" enum:"none,hash,prefix,truncate" help:"How addresses are written: ${enum}." placeholder:"METHOD"`
 	AnonymizeKey string `help:"Key file of --anonymize. Default: random for this run." placeholder:"FILE"`
 }
@@ -67,7 +69,12 @@ func (c *reportCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	facts, err := c.facts(q)
+	if err != nil {
+		return err
+	}
 	fc := fievel.DefaultConfig()
+	fc.Facts = facts
 	if c.Every != 0 {
 		fc.Window.Duration = c.Every
 		if len(c.Dnstap) > 0 {
@@ -98,7 +105,7 @@ func (c *reportCmd) Run(e *env) error {
 		if !c.live() {
 			progress.of(c.names())
 		}
-		return first(c.whole(e, src, w, newAsking(q, sides, anon, workers), progress), w.close())
+		return first(c.whole(e, src, w, newAsking(q, sides, anon, workers, facts), progress), w.close())
 	}
 	fc.Server, fc.Workers, fc.Sides, fc.Interfaces = reportServer, workers, sides, src.interfaces()
 	w.every = true
@@ -138,6 +145,21 @@ func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progr
 		src.logStats(e.log, stats)
 	}
 	return w.write(ans)
+}
+
+// facts are what the question looks up in files.
+func (c *reportCmd) facts(q *question) (*reduce.Facts, error) {
+	facts := reduce.DefaultFacts()
+	for _, need := range q.entry.Needs(q.params.Where) {
+		if need == reduce.NeedsCountry && c.GeoCountry == "" || need == reduce.NeedsASN && c.GeoASN == "" {
+			return nil, usagef("the question needs --%s, a file in MaxMind's format", strings.ReplaceAll(need, ".", "-"))
+		}
+	}
+	var err error
+	if facts.Geo, err = reduce.OpenGeo(c.GeoCountry, c.GeoASN); err != nil {
+		return nil, usagef("--%s", strings.Replace(err.Error(), ".", "-", 1))
+	}
+	return facts, nil
 }
 
 // question checks what is asked.

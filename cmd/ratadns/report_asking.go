@@ -53,7 +53,7 @@ type asker struct {
 	lost         uint64
 }
 
-func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, workers int) *asking {
+func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, workers int, facts *reduce.Facts) *asking {
 	a := &asking{least: math.MaxInt64, shallow: q.entry.OnlyQuestions() && q.params.Where.OnlyQuestions()}
 	uses := []reduce.Use{{Entry: q.entry, Params: q.params}}
 	a.sides = sides
@@ -71,6 +71,7 @@ func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, worker
 			first: math.MaxInt64, last: math.MinInt64, recentLeast: math.MaxInt64,
 			transactions: q.entry.Of&reduce.Transactions != 0, skip: -1,
 		}
+		w.event.Facts = facts
 		if a.shallow {
 			w.dec.OnlyQuestions()
 			switch q.entry.Of {
