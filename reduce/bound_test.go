@@ -197,6 +197,7 @@ func TestOneHugeMessage(t *testing.T) {
 				b.add(r, m)
 			}
 			data[i] = string(b.report(t, r, 0, 10, true).Data) // checks its size
+			forget(r)
 		}
 		if data[0] != data[1] {
 			t.Errorf("%s: %d octets of data, then %d", e.Name, len(data[0]), len(data[1]))

@@ -83,6 +83,7 @@ var Catalog = []Entry{
 	{Name: "RandomSubdomains", Doc: "zones asked for many names that are hardly asked for twice", Of: Queries, Takes: takesTable, New: newRandomSubdomains},
 	{Name: "Tunnels", Doc: "zones by the information that the labels below them carry", Of: Queries, Takes: takesTable, newShared: newTunnels},
 	{Name: "Reflection", Doc: "clients by the ratio of octets sent to them to octets received from them", Of: Messages, Takes: takesTable, newShared: newReflection},
+	{Name: "NewDomains", Doc: "registered domains not asked for in the last days", Of: Queries, Takes: takesDays, newShared: newNewDomains},
 
 	{Name: "MalformedMessages", Doc: "the messages that could not be read to their end", Of: Messages, Filter: `malformed != "no"`, Takes: takesSamples, New: newIdentity},
 }
@@ -91,6 +92,7 @@ var Catalog = []Entry{
 var (
 	takesTable       = []string{"top", "ties", "max_keys"}
 	takesSlow        = []string{"threshold", "top", "ties", "max_keys"}
+	takesDays        = []string{"days", "top", "ties", "max_keys"}
 	takesUnderscored = []string{"types", "samples", "max_keys"}
 	takesLists       = []string{"samples", "max_keys"}
 	takesSamples     = []string{"samples"}

@@ -26,6 +26,8 @@ type Group struct {
 	filters []*Where // that reducers have, each once
 	tracker *tracker // nil when no reducer asks for transactions
 	bare    speedy.Message
+	// What reducers remember beyond a window, by their use.
+	memories map[string]*memory
 }
 
 // A groupUse is a use with the places of its filters, which all have to hold.
@@ -82,8 +84,9 @@ func (g *Group) filtersOf(u *Use) (places []int) {
 }
 
 // Follow takes over the transactions of a group of the same server, whose windows
-// may still be open.
+// may still be open, and what its reducers remember.
 func (g *Group) Follow(before *Group) {
+	g.memories = before.memories
 	if g.tracker != nil && before.tracker != nil {
 		g.tracker = before.tracker
 	}

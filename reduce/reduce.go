@@ -116,6 +116,8 @@ type Params struct {
 	Prefix4, Prefix6 *int
 	// Threshold is from where on a latency is slow.
 	Threshold time.Duration
+	// Days is how long what has been seen is remembered.
+	Days int
 	// Workers is how many share the work: their lists remember the place of each
 	// item in the capture, so that Merge restores the order.
 	Workers int

@@ -454,6 +454,7 @@ func TestReset(t *testing.T) {
 				b.add(r, m)
 			}
 			lines[i] = string(b.report(t, r, 0, 10, true).Append(nil))
+			forget(r)
 		}
 		if lines[0] != lines[1] {
 			t.Errorf("%s: after Reset\n%s", e.Name, cmp.Diff(lines[0], lines[1]))

@@ -30,6 +30,7 @@ type reducerConfig struct {
 	Codes    string        `yaml:"codes"`
 	Prefix4  *int          `yaml:"prefix4"`
 	Prefix6  *int          `yaml:"prefix6"`
+	Days     *int          `yaml:"days"`
 	// Threshold is read as words, like all lengths.
 	Threshold *string `yaml:"threshold"`
 	// Of a reducer that is declared here, in place of use.
@@ -68,6 +69,7 @@ const (
 	maxTop     = 1_000_000
 	maxMaxKeys = 10_000_000
 	maxSamples = 1_000_000
+	maxDays    = 366
 )
 
 // entryOf is what r uses or declares, or the script that it is.
@@ -144,6 +146,7 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 	}{
 		{"n", r.N, 1, maxTop}, {"top", r.Top, 1, maxTop}, {"max_keys", r.MaxKeys, 1, maxMaxKeys}, {"samples", r.Samples, 1, maxSamples},
 		{"prefix4", r.Prefix4, 0, 32}, {"prefix6", r.Prefix6, 0, 128},
+		{"days", r.Days, 1, maxDays},
 	} {
 		if p.value == nil {
 			continue

@@ -217,7 +217,7 @@ func newReducer(cfg *config, r *reducerConfig, o bus.Output) fievel.Reducer {
 	for _, v := range []struct {
 		from *int
 		to   *int
-	}{{r.N, &p.Top}, {r.Top, &p.Top}, {r.MaxKeys, &p.MaxKeys}, {r.Samples, &p.Samples}} {
+	}{{r.N, &p.Top}, {r.Top, &p.Top}, {r.MaxKeys, &p.MaxKeys}, {r.Samples, &p.Samples}, {r.Days, &p.Days}} {
 		if v.from != nil {
 			*v.to = *v.from
 		}

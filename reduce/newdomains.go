@@ -1,0 +1,180 @@
+package reduce
+
+import (
+	"fmt"
+
+	"ratadns/report"
+)
+
+// newDomains tells the registered domains that the server has not been asked for
+// in the last days, with their queries in the window where they come up. Its
+// window counts all domains; what was seen before is the group's, and grows only
+// when a window is reported, so that it does not depend on who shares the work.
+type newDomains struct {
+	*declared
+	seen *memory
+}
+
+// defaultDays is how long a domain is remembered.
+const defaultDays = 7
+
+func newNewDomains(g *Group, u *Use, names *interner) Reducer {
+	n := &newDomains{seen: g.memory(u)}
+	by := g.dim("registered_domain")
+	n.declared = &declared{by: []dim{by}, measure: Count, params: u.Params, style: g.style}
+	n.table = newTable(names, []*Field{by.Field}, max(n.params.maxKeys(), 1))
+	return n
+}
+
+func (n *newDomains) Merge(other Reducer) { n.declared.Merge(other.(*newDomains).declared) }
+
+func (n *newDomains) Report(r *report.Report) {
+	n.seen.turn(r.Window.Start)
+	rows := n.ranked()
+	fresh := rows[:0]
+	for _, row := range rows {
+		if h := nameHash(row.keys[0]); !n.seen.has(h) {
+			fresh = append(fresh, row)
+		}
+	}
+	for _, row := range fresh {
+		n.seen.add(nameHash(row.keys[0]))
+	}
+	// Those that were there already stay as long as they come.
+	for _, row := range n.table.rows {
+		n.seen.add(nameHash(n.table.names.texts[row.key[0]]))
+	}
+	shown := len(fresh)
+	if n.params.Top > 0 {
+		shown = shownRows(fresh, n.params.Top, n.params.Ties)
+	}
+	n.reportTable(r, fresh, shown)
+}
+
+func nameHash(name string) uint64 { return pairHash(nil, []byte(name)) }
+
+// memory remembers what has been seen in the last days: a Bloom filter (1970) for
+// each eighth of that time, of which the oldest is forgotten when a new one
+// begins. Full ones are closed early, so that it remembers the latest
+// remembered names, at least, in 2 MiB; of names that it has never seen it knows
+// one in some 250 when it is full.
+type memory struct {
+	parts [memoryParts]*bloom
+	names int   // in parts[0]
+	began int64 // parts[0], in capture time
+	turns int64 // how long a part lasts
+}
+
+const (
+	memoryParts  = 9
+	memoryBits   = 1 << 21
+	memoryNames  = memoryBits / 16 // of one part
+	memoryHashes = 10
+	remembered   = memoryNames * (memoryParts - 1)
+)
+
+func newMemory(days int) *memory {
+	if days == 0 {
+		days = defaultDays
+	}
+	return &memory{turns: int64(days) * 86400e9 / (memoryParts - 1)}
+}
+
+// turn begins a new part when t is the time for it, or capture begins anew.
+func (m *memory) turn(t int64) {
+	switch {
+	case m.parts[0] == nil, t < m.began-m.turns:
+		*m = memory{turns: m.turns, began: t}
+		m.parts[0] = new(bloom)
+	case t-m.began >= m.turns:
+		for n := min((t-m.began)/m.turns, memoryParts); n > 0; n-- {
+			m.next()
+		}
+		m.began = t
+	}
+}
+
+func (m *memory) next() {
+	copy(m.parts[1:], m.parts[:])
+	m.parts[0], m.names = new(bloom), 0
+}
+
+func (m *memory) has(h uint64) bool {
+	for _, p := range m.parts {
+		if p != nil && p.has(h) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *memory) add(h uint64) {
+	if m.parts[0].has(h) {
+		return
+	}
+	if m.names == memoryNames {
+		m.next()
+	}
+	m.names++
+	m.parts[0].add(h)
+}
+
+type bloom [memoryBits / 64]uint64
+
+// place is where the i-th bit of a hash stands (Kirsch and Mitzenmacher, 2006).
+func (b *bloom) place(h uint64, i int) (word, bit uint64) {
+	n := (h + uint64(i)*(h<<32|h>>32|1)) % memoryBits
+	return n / 64, 1 << (n % 64)
+}
+
+func (b *bloom) has(h uint64) bool {
+	for i := range memoryHashes {
+		if word, bit := b.place(h, i); b[word]&bit == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *bloom) add(h uint64) {
+	for i := range memoryHashes {
+		word, bit := b.place(h, i)
+		b[word] |= bit
+	}
+}
+
+// memory is that of a use, which outlives windows and configurations.
+func (g *Group) memory(u *Use) *memory {
+	for i := range g.uses {
+		if &g.uses[i].Use != u {
+			continue
+		}
+		key := g.memoryKey(i)
+		if g.memories[key] == nil {
+			if g.memories == nil {
+				g.memories = make(map[string]*memory)
+			}
+			g.memories[key] = newMemory(u.Days)
+		}
+		return g.memories[key]
+	}
+	return newMemory(u.Days)
+}
+
+// memoryKey is the same for the same use of another configuration.
+func (g *Group) memoryKey(i int) string {
+	key := func(u *Use) string {
+		where := ""
+		if u.Where != nil {
+			where = u.Where.text
+		}
+		return fmt.Sprint(u.Entry.Name, " ", u.Days, " ", where)
+	}
+	mine, same := key(&g.uses[i].Use), 0
+	for j := range i {
+		if key(&g.uses[j].Use) == mine {
+			same++
+		}
+	}
+	return fmt.Sprint(mine, " ", same)
+}
