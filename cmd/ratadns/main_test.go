@@ -52,7 +52,7 @@ func geoFile(t *testing.T) string {
 	}
 	for network, data := range map[string]mmdbtype.Map{
 		"203.0.113.0/24": {"country": mmdbtype.Map{"iso_code": mmdbtype.String("CL")}, "autonomous_system_number": mmdbtype.Uint32(64496)},
-		"2001:db8::/32": {"country": mmdbtype.Map{"iso_code": mmdbtype.String("NZ")}},
+		"2001:db8::/32":  {"country": mmdbtype.Map{"iso_code": mmdbtype.String("NZ")}},
 	} {
 		_, n, err := net.ParseCIDR(network)
 		if err != nil {
