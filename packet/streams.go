@@ -149,6 +149,14 @@ func (t *Streams) message(s *Segment, data []byte, size int) {
 // Release says that no payload handed out is used any more.
 func (t *Streams) Release() { t.arena = t.arena[:0] }
 
+// Exchange gives t other memory for messages of several segments, and returns
+// that which the payloads handed out until now may use.
+func (t *Streams) Exchange(arena []byte) []byte {
+	used := t.arena
+	t.arena = arena[:0]
+	return used
+}
+
 func (t *Streams) tcp(s *Segment) {
 	key := flow{s.Source, s.Dest, s.SourcePort, s.DestPort}
 	syn, fin, seq := s.Flags&flagSYN != 0, s.Flags&flagFIN != 0, s.Seq

@@ -3,6 +3,7 @@ package speedy
 import (
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"ratadns/capture"
@@ -109,10 +110,10 @@ func (r *reader) wait() bool {
 }
 
 // next returns the next load without waiting for its packets, or nil. A steady
-// source is read into one of w's own loads, which its processor knows.
-func (r *reader) next(w *worker) *load {
+// source is read into a load of spare, which its worker's processor knows.
+func (r *reader) next(spare *shelf) *load {
 	if r.filled == nil {
-		return r.read(w)
+		return r.read(spare)
 	}
 	if l := r.first; l != nil {
 		r.first = nil
@@ -126,31 +127,50 @@ func (r *reader) next(w *worker) *load {
 	}
 }
 
-func (r *reader) read(w *worker) *load {
+func (r *reader) read(spare *shelf) *load {
 	if r.failed != nil {
 		return nil
 	}
-	n := len(w.spare) - 1
-	if n < 0 {
-		n, w.spare = 0, append(w.spare, r.newLoad())
+	l := spare.take()
+	if l == nil {
+		l = r.newLoad()
+		l.owner = spare
 	}
-	l := w.spare[n]
 	if r.failed = r.src.Read(&l.batch); r.failed != nil {
 		return nil
 	}
-	l.owner, w.spare = w, w.spare[:n]
 	return l
 }
 
-// release gives loads back.
-func (r *reader) release(loads []*load) {
-	for _, l := range loads {
-		if l.owner != nil {
-			l.owner.spare = append(l.owner.spare, l)
-		} else {
-			r.free <- l
-		}
+// release gives a load back.
+func (r *reader) release(l *load) {
+	if l.owner != nil {
+		l.owner.put(l)
+	} else {
+		r.free <- l
 	}
+}
+
+// A shelf has the loads of a worker that are not under way, the one used last
+// first.
+type shelf struct {
+	mu    sync.Mutex
+	loads []*load
+}
+
+func (s *shelf) put(l *load) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loads = append(s.loads, l)
+}
+
+func (s *shelf) take() (l *load) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.loads) - 1; n >= 0 {
+		l, s.loads = s.loads[n], s.loads[:n]
+	}
+	return l
 }
 
 // err is why wait returned false. The ends of the capture and of ctx are no

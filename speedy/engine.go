@@ -2,7 +2,6 @@ package speedy
 
 import (
 	"context"
-	"iter"
 	"net/netip"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 // capture, as they were on the wire.
 type Handler interface {
 	// Payload takes a message. p and its segment are the engine's again when
-	// Payload returns, or where there are several handlers when the batch has
+	// Payload returns, or where there are several handlers when the round has
 	// been flushed; the octets of the message always stay until then.
 	// What a handler writes for each message should share no line of the cache
 	// with another's.
@@ -22,12 +21,6 @@ type Handler interface {
 	// Lost is told of a packet or message that is known to be missing, with
 	// the place of the packet that made it known.
 	Lost(source, dest netip.Addr, place uint64)
-}
-
-// A Pauser is a Handler that does not take more than it can hold: where it is
-// full, its worker waits for flushes, as many as it takes, before it goes on.
-type Pauser interface {
-	Full() bool
 }
 
 // A Watcher is told of every packet in the order of the capture, before the
@@ -80,7 +73,6 @@ type Engine struct {
 	cfg     Config
 	parser  *packet.Parser // of the fragments, and of all packets of an only worker
 	workers []*worker
-	spread  bool // datagrams are not of a flow
 	src     *reader
 	counted packet.Stats // up to the last round
 	round
@@ -97,22 +89,9 @@ func NewEngine(cfg Config, handlers ...Handler) *Engine {
 	return e
 }
 
-// NewSpreadEngine returns an engine with a worker for each of flows. Only TCP
-// goes there by flow: a datagram goes to the handler in datagrams of the worker
-// that parses it, which is less work where the order in a flow does not matter.
-func NewSpreadEngine(cfg Config, flows, datagrams []Handler) *Engine {
-	e := NewEngine(cfg, flows...)
-	e.spread = true
-	for i, h := range datagrams {
-		e.workers[i].datagrams = newLane(cfg.Streams, h)
-	}
-	return e
-}
-
 func newLane(cfg packet.Config, h Handler) lane {
 	l := lane{streams: packet.NewStreams(cfg, h.Payload)}
 	l.streams.Lost = h.Lost
-	l.pauser, _ = h.(Pauser)
 	return l
 }
 
@@ -123,21 +102,18 @@ func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error
 	e.src = newReader(ctx, src, e.cfg, e.size+2, len(e.workers))
 	defer e.src.close()
 	for e.src.wait() {
-		var err error
-		for more := true; more; {
-			if len(e.workers) == 1 {
-				more = e.alone()
-			} else {
-				more = e.work()
-			}
-			if ferr := flush(); err == nil { // what follows an error is only counted
-				err = ferr
-			}
+		if len(e.workers) == 1 {
+			e.alone()
+		} else {
+			e.work()
 		}
-		for l := range e.lanes() {
-			l.streams.Release()
+		err := flush()
+		for _, w := range e.workers {
+			w.flows.streams.Release()
 		}
-		e.src.release(e.loads)
+		for _, l := range e.loads {
+			e.src.release(l)
+		}
 		e.reset()
 		if err != nil {
 			e.closeStreams()
@@ -151,35 +127,19 @@ func (e *Engine) Run(ctx context.Context, src capture.Source, flush func() error
 	return e.src.err()
 }
 
-// lanes are those of all workers.
-func (e *Engine) lanes() iter.Seq[*lane] {
-	return func(yield func(*lane) bool) {
-		for _, w := range e.workers {
-			if !yield(&w.flows) || e.spread && !yield(&w.datagrams) {
-				return
-			}
-		}
-	}
-}
-
-// alone parses a load and lets the only worker take its segments at once. It
-// reports whether there is more because the worker is full.
-func (e *Engine) alone() (more bool) {
+// alone parses a load and lets the only worker take its segments at once.
+func (e *Engine) alone() {
 	w := e.workers[0]
-	if len(e.loads) == 0 {
-		l := e.src.next(w)
-		if l == nil {
-			return false
-		}
-		l.reset()
-		e.loads = append(e.loads, l)
+	l := e.src.next(&w.spare)
+	if l == nil {
+		return
 	}
-	l, flows := e.loads[0], &w.flows
-	s, streams := &l.segment, flows.streams
+	l.reset()
+	e.loads = append(e.loads, l)
+	s, streams := &l.segment, w.flows.streams
 	watched := e.watched()
-	for l.parsed < len(l.batch.Packets) && !flows.full() {
-		door := e.parser.Parse(&l.batch.Packets[l.parsed], s)
-		l.parsed++
+	for i := range l.batch.Packets {
+		door := e.parser.Parse(&l.batch.Packets[i], s)
 		if watched {
 			e.cfg.Watcher.Packet(door, s)
 		}
@@ -196,7 +156,6 @@ func (e *Engine) alone() (more bool) {
 		}
 	}
 	e.counted = e.parser.Snapshot()
-	return flows.full()
 }
 
 // watched reports whether the watcher is to be told of packets.
@@ -213,8 +172,8 @@ func (e *Engine) close() {
 }
 
 func (e *Engine) closeStreams() {
-	for l := range e.lanes() {
-		l.streams.Close()
+	for _, w := range e.workers {
+		w.flows.streams.Close()
 	}
 }
 
@@ -229,8 +188,8 @@ func (e *Engine) count(common packet.Stats) {
 // Stats adds up the counters. It is for the end of Run, or for flush.
 func (e *Engine) Stats() Stats {
 	s := Stats{Stats: e.counted}
-	for l := range e.lanes() {
-		s.Streams.Add(l.streams.Stats)
+	for _, w := range e.workers {
+		s.Streams.Add(w.flows.streams.Stats)
 	}
 	return s
 }

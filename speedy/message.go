@@ -1,9 +1,9 @@
 // Package speedy turns packets into DNS messages, and messages to and from
 // length-prefixed JSON, with several workers and anonymised addresses.
 //
-// A flow belongs to one worker, which shares nothing with the others; what
-// leaves is in the order of the capture, the same octets for any number of
-// workers. Start at [Engine] for packets in, [Encoder] and [Reader] for JSON.
+// What leaves is in the order of the capture, the same for any number of
+// workers. Start at [Write] for packets to JSON, [Reader] for JSON to messages,
+// and [Engine] for packets to handlers, each of which has flows of its own.
 package speedy
 
 import (

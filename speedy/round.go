@@ -2,7 +2,6 @@ package speedy
 
 import (
 	"encoding/binary"
-	"math"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -18,20 +17,19 @@ import (
 // the processor's caches until it is flushed, and a round should be so long
 // that waiting for the others at its end does not count.
 type round struct {
-	size    int // how many loads it may have
-	_       cpu.CacheLinePad
-	mu      sync.Mutex // of the two that follow, in the first half
-	loads   []*load    // in the order of the capture
-	whole   bool       // it has all its loads
-	place   uint64     // of the next packet that is read
-	decided int        // how many of loads are divided among the workers
-	_       cpu.CacheLinePad
+	size  int // how many loads it may have
+	_     cpu.CacheLinePad
+	mu    sync.Mutex // of the two that follow, in the first half
+	loads []*load    // in the order of the capture
+	whole bool       // it has all its loads
+	place uint64     // of the next packet that is read
+	_     cpu.CacheLinePad
 }
 
 const roundLoads, maxRound = 8, 64 // loads of a worker, and of all
 
 // reset begins a new round.
-func (r *round) reset() { r.loads, r.whole, r.decided = r.loads[:0], false, 0 }
+func (r *round) reset() { r.loads, r.whole = r.loads[:0], false }
 
 // divided are the segments of a load for one worker, of which so many have been
 // given to it.
@@ -48,12 +46,10 @@ type seen struct {
 
 // A load is a batch of packets. The worker that took it parses it.
 type load struct {
-	owner     *worker // that read it into its own memory, or nil
+	owner     *shelf // of the worker whose memory it is, or nil
 	batch     capture.Batch
 	place     uint64         // of the first packet
 	segment   packet.Segment // the one being parsed
-	parsed    int            // how many of the packets are
-	passed    int            // and how many have been divided
 	segments  []divided      // by worker
 	fragments []int          // which packets are
 	joined    int            // how many of those have been put together
@@ -61,11 +57,17 @@ type load struct {
 	seen      []seen // of each packet, where they are watched
 	// Segments that the order of the capture makes, for some worker.
 	made []packet.Segment
-	_    cpu.CacheLinePad
+	// Of a pipeline.
+	stage stage
+	list  []packet.Segment // of DNS ports
+	found []packet.Payload
+	arena []byte // of what is found
+	json  []byte
+	_     cpu.CacheLinePad
 }
 
 func (l *load) reset() {
-	l.parsed, l.passed, l.joined, l.fragments, l.made = 0, 0, 0, l.fragments[:0], l.made[:0]
+	l.joined, l.fragments, l.made = 0, l.fragments[:0], l.made[:0]
 	l.seen = l.seen[:0]
 	for i := range l.segments {
 		l.segments[i].list, l.segments[i].given = l.segments[i].list[:0], 0
@@ -74,73 +76,37 @@ func (l *load) reset() {
 
 // A worker parses packets and has the state of its flows.
 type worker struct {
-	parser    *packet.Parser
-	spare     []*load // of its own, that are not in the round
-	load      *load   // that is not parsed to its end, the handler being full
-	_         cpu.CacheLinePad
-	flows     lane
-	datagrams lane // where the engine spreads them
+	parser *packet.Parser
+	spare  shelf
+	_      cpu.CacheLinePad
+	flows  lane
 }
 
 // A lane hands out the messages of its segments in their order.
 type lane struct {
 	streams *packet.Streams
-	pauser  Pauser             // or nil
 	todo    [][]packet.Segment // of the round
 }
 
-// work goes through a round until it is done or handlers are full. It reports
-// whether there is more to do.
-func (e *Engine) work() (more bool) {
-	e.parse()
-	for e.decided < len(e.loads) && e.divide(e.loads[e.decided]) {
-		e.decided++
-	}
-	e.finish()
-	e.count(e.parser.Snapshot())
-	return e.Place() < math.MaxUint64
-}
-
-// Place is that of the first packet of the round which has not been worked, for
-// flush: the messages of all before it have been handed out.
-func (e *Engine) Place() uint64 {
-	place := uint64(math.MaxUint64)
-	if e.decided < len(e.loads) {
-		l := e.loads[e.decided]
-		place = l.place + uint64(l.passed)
-	}
-	for l := range e.lanes() {
-		if len(l.todo) > 0 {
-			place = min(place, l.todo[0][0].Place)
-		}
-	}
-	return place
-}
-
-// parse is the first half of a round, or goes on with it where handlers were
-// full.
-func (e *Engine) parse() {
+// work goes through a round.
+func (e *Engine) work() {
 	var wg sync.WaitGroup
-	whole := e.whole
 	for _, w := range e.workers[1:] {
-		if !whole || w.load != nil {
-			wg.Go(func() { e.parseLoads(w) })
-		}
+		wg.Go(func() { e.parseLoads(w) })
 	}
 	e.parseLoads(e.workers[0])
 	wg.Wait()
-	e.whole = true // what full handlers left for others is for the next round
+	for _, l := range e.loads {
+		e.divide(l)
+	}
+	e.finish()
+	e.count(e.parser.Snapshot())
 }
 
+// parseLoads is a worker's first half of a round.
 func (e *Engine) parseLoads(w *worker) {
-	for {
-		if w.load == nil {
-			w.load = e.take(w)
-		}
-		if w.load == nil || !e.parseLoad(w, w.load) {
-			return
-		}
-		w.load = nil
+	for l := e.take(w); l != nil; l = e.take(w) {
+		e.parseLoad(w, l)
 	}
 }
 
@@ -153,7 +119,7 @@ func (e *Engine) take(w *worker) *load {
 	}
 	var l *load
 	if len(e.loads) < e.size {
-		l = e.src.next(w)
+		l = e.src.next(&w.spare)
 	}
 	if l == nil {
 		e.whole = true
@@ -178,50 +144,39 @@ func (e *Engine) lock() {
 	e.mu.Lock()
 }
 
-// parseLoad parses packets, hands out datagrams where they are spread, and
-// divides the other segments among the workers. It returns false when the
-// handler is full.
-func (e *Engine) parseLoad(w *worker, l *load) bool {
-	s, spread := &l.segment, e.spread
-	for ; l.parsed < len(l.batch.Packets); l.parsed++ {
-		if w.datagrams.full() {
-			return false
-		}
-		door := w.parser.ParseAt(&l.batch.Packets[l.parsed], l.place+uint64(l.parsed), s)
+// parseLoad parses packets and divides their segments among the workers.
+func (e *Engine) parseLoad(w *worker, l *load) {
+	s := &l.segment
+	for i := range l.batch.Packets {
+		door := w.parser.ParseAt(&l.batch.Packets[i], l.place+uint64(i), s)
 		if l.watched {
 			l.seen = append(l.seen, seen{door, *s})
 		}
 		switch door {
 		case packet.DNS:
-			if spread && !s.TCP {
-				w.datagrams.streams.Add(s)
-			} else {
-				d := &l.segments[flowHash(s)%uint32(len(l.segments))]
-				d.list = append(d.list, *s)
-			}
+			d := &l.segments[flowHash(s)%uint32(len(l.segments))]
+			d.list = append(d.list, *s)
 		case packet.Fragment:
-			l.fragments = append(l.fragments, l.parsed)
+			l.fragments = append(l.fragments, i)
 		}
 	}
-	return true
 }
 
 // divide does what needs the order of the capture: it tells the time, puts
-// fragments together, and gives all segments to the lanes of their flows. It
-// returns false where not all packets have been parsed.
-func (e *Engine) divide(l *load) bool {
-	for ; l.passed < l.parsed; l.passed++ {
-		e.parser.Pass(l.batch.Packets[l.passed].Time)
+// fragments together, and gives all segments to the lanes of their flows.
+func (e *Engine) divide(l *load) {
+	for i := range l.batch.Packets {
+		e.parser.Pass(l.batch.Packets[i].Time)
 		joins := packet.Fragment
-		if l.joined < len(l.fragments) && l.fragments[l.joined] == l.passed {
+		if l.joined < len(l.fragments) && l.fragments[l.joined] == i {
 			l.joined++
-			joins = e.parser.ParseAt(&l.batch.Packets[l.passed], l.place+uint64(l.passed), &l.segment)
+			joins = e.parser.ParseAt(&l.batch.Packets[i], l.place+uint64(i), &l.segment)
 			if l.watched {
-				l.seen[l.passed] = seen{joins, l.segment}
+				l.seen[i] = seen{joins, l.segment}
 			}
 		}
 		if l.watched {
-			e.cfg.Watcher.Packet(l.seen[l.passed].door, &l.seen[l.passed].segment)
+			e.cfg.Watcher.Packet(l.seen[i].door, &l.seen[i].segment)
 		}
 		if e.parser.Pending() {
 			if sweep, ok := e.parser.TakeSweep(); ok {
@@ -242,7 +197,6 @@ func (e *Engine) divide(l *load) bool {
 		w.flows.give(d.list[d.given:])
 		d.given = len(d.list)
 	}
-	return l.parsed == len(l.batch.Packets)
 }
 
 // owner is the worker of a segment's flow.
@@ -290,8 +244,6 @@ func (e *Engine) finish() {
 	wg.Wait()
 }
 
-func (l *lane) full() bool { return l.pauser != nil && l.pauser.Full() }
-
 // give adds to what the lane has to do.
 func (l *lane) give(s []packet.Segment) {
 	if len(s) > 0 {
@@ -307,15 +259,10 @@ func (l *lane) count() (n int) {
 	return n
 }
 
-// work hands out what there is, until the handler is full.
+// work hands out what there is.
 func (l *lane) work() {
-	for n, list := range l.todo {
+	for _, list := range l.todo {
 		for i := range list {
-			if l.full() {
-				l.todo[n] = list[i:]
-				l.todo = l.todo[:copy(l.todo, l.todo[n:])]
-				return
-			}
 			l.streams.Add(&list[i])
 		}
 	}
