@@ -20,8 +20,8 @@ func (f *Fievel) newSet(server string, before *set) *set {
 		uses = append(uses, reduce.Use{Entry: r.Entry, Params: r.Params})
 	}
 	own := f.ownAddresses(server)
-	for i, p := range f.parts {
-		g := reduce.NewGroup(uses, len(f.parts), reduce.Style{Anonymizer: p.anon})
+	for i := range f.parts {
+		g := reduce.NewGroup(uses, len(f.parts))
 		g.Own = own
 		if before != nil {
 			g.Follow(before.groups[i])

@@ -62,7 +62,7 @@ func TestMnemonics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for mnemonics, want := range map[bool]string{false: `{"1":1,"10":1,"ff78":1}`, true: `{"A":1,"TXT":1,"TYPE65400":1}`} {
-		b := &bench{entry: e, group: NewGroup([]Use{{Entry: e, Params: Params{Mnemonics: mnemonics}}}, 1, Style{Anonymizer: plain(t)}), event: NewEvent(plain(t))}
+		b := &bench{entry: e, group: NewGroup([]Use{{Entry: e, Params: Params{Mnemonics: mnemonics}}}, 1), event: NewEvent(plain(t))}
 		w := b.make()
 		for _, m := range whereMessages(t) {
 			b.add(w, m)

@@ -1,7 +1,6 @@
 package reduce
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -135,7 +134,7 @@ func (e *Event) value(d dim) (uint32, bool) {
 	default:
 		p, ok := d.addr(e)
 		if v.ok = ok; ok {
-			e.raw, _ = p.AppendBinary(e.raw[:0])
+			e.raw = d.appendAddr(e.raw[:0], p, e.anon)
 			v.n = e.names.id(e.raw)
 		}
 	}
@@ -158,19 +157,19 @@ type declared struct {
 	// sketches are those of the table's rows, and empty ones.
 	sketches []report.Sketch
 	keyless  uint64
-	largest  uint32 // number of the last dimension, when all rows have been made
-	rows     []reportRow
-	written  []byte // data and state of the report
-	// For tables by one name.
-	counts, kept []nameCount
-	ns           []uint64
+	// For reports.
+	rankings    [maxDims]keyOrder
+	rows, spare []rankedRow
+	starts      []int32
+	places      []int32
+	scores      []uint64
+	written     []byte // data and state
 }
 
 // newDeclared compiles an entry for the windows of a group.
 func (g *Group) newDeclared(u *Use, names *interner) Reducer {
 	e := u.Entry
-	d := &declared{measure: e.Measure, params: u.Params, asTop: e.AsTop, style: g.style}
-	d.style.Mnemonics = d.style.Mnemonics || u.Mnemonics
+	d := &declared{measure: e.Measure, params: u.Params, asTop: e.AsTop, style: Style{Mnemonics: u.Mnemonics}}
 	for _, name := range e.By {
 		if name == "client_subnet" {
 			name = u.subnetField()
@@ -293,95 +292,6 @@ func (d *declared) Merge(other Reducer) {
 			d.put(&k, r.n)
 		}
 	}
-}
-
-// A reportRow is a row as it is written.
-type reportRow struct {
-	keys   [maxDims]string
-	n      uint64
-	sketch report.Sketch // in place of n, which ranks it
-}
-
-// all are the rows as they are written, unranked. Keys that are written
-// alike, as truncated addresses are, are one.
-func (d *declared) all() []reportRow {
-	d.rows, d.largest = d.rows[:0], 0
-	if d.small != nil {
-		for i, p := range d.small.pages {
-			for j := 0; p != nil && j < len(p); j++ {
-				if p[j] > 0 {
-					d.rows = append(d.rows, d.row(&key{uint32(i<<8 | j)}, p[j]))
-				}
-			}
-		}
-		if d.small.other > 0 {
-			d.rows = append(d.rows, d.row(&key{absentValue}, d.small.other))
-		}
-		return d.rows
-	}
-	addresses := false
-	for _, dim := range d.by {
-		addresses = addresses || dim.Kind >= Address
-	}
-	places := make(map[[maxDims]string]int)
-	for _, r := range d.table.rows {
-		row := d.row(&r.key, r.n)
-		if !addresses {
-			d.rows = append(d.rows, row)
-			continue
-		}
-		i, ok := places[row.keys]
-		switch {
-		case !ok:
-			places[row.keys] = len(d.rows)
-			d.rows = append(d.rows, row)
-		case d.measure == Min:
-			d.rows[i].n = min(d.rows[i].n, row.n)
-		case d.measure == Max:
-			d.rows[i].n = max(d.rows[i].n, row.n)
-		default:
-			d.rows[i].n += row.n
-		}
-	}
-	return d.rows
-}
-
-func (d *declared) row(k *key, n uint64) (r reportRow) {
-	r.n = n
-	if last := len(d.by) - 1; last >= 0 && !d.by[last].Kind.octets() && k[last] != absentValue {
-		d.largest = max(d.largest, k[last])
-	}
-	var text []byte
-	for i, dim := range d.by {
-		switch {
-		case k[i] == absentValue:
-			text = append(text[:0], dim.absent...)
-		case dim.Kind.octets():
-			raw := d.table.names.texts[k[i]]
-			if dim.Kind < Address {
-				r.keys[i] = raw
-				continue
-			}
-			text = dim.appendOctets(text[:0], raw, &d.style)
-		default:
-			text = dim.appendNumber(text[:0], k[i], &d.style)
-		}
-		r.keys[i] = string(text)
-	}
-	return r
-}
-
-// ranked are the rows by what is measured descending, then by key ascending.
-func (d *declared) ranked() []reportRow {
-	rows := d.all()
-	slices.SortFunc(rows, func(a, b reportRow) int {
-		c := cmp.Compare(b.n, a.n)
-		if d.measure == Min {
-			c = -c
-		}
-		return cmp.Or(c, slices.Compare(a.keys[:], b.keys[:]))
-	})
-	return rows
 }
 
 func (d *declared) Reset() {

@@ -1,11 +1,6 @@
 package reduce
 
-import (
-	"cmp"
-	"slices"
-
-	"ratadns/report"
-)
+import "ratadns/report"
 
 func (d *declared) Report(r *report.Report) {
 	r.Window.Keyless += d.keyless
@@ -19,31 +14,22 @@ func (d *declared) Report(r *report.Report) {
 		r.Window.Error = max(r.Window.Error, d.table.error)
 		r.Window.Skipped += d.table.left
 	}
-	if names, ok := d.byName(); ok {
-		d.reportNames(r, names)
-		return
-	}
 	rows := d.ranked()
 	r.Shape = d.shape()
-	w := tableWriter{d: d, seconds: r.Window.Seconds()}
-	w.dst = d.written[:0]
-	switch {
-	case d.asTop:
-		kept := rows[:shownRows(rows, d.params.Top, d.params.Ties)]
-		w.pairs(kept)
-		over = over || len(kept) < len(rows)
-	default:
-		kept := rows[:shownRows(rows, 0, false)]
-		w.top, w.zeros = d.params.Top, true
-		w.table(kept, rows[len(kept):])
+	w := tableWriter{d: d, dst: d.written[:0], seconds: r.Window.Seconds()}
+	if d.asTop {
+		over = w.pairs(rows) || over
+	} else {
+		d.leaveLarge(rows)
+		w.top = d.params.Top
+		w.table(rows)
 		over = over || w.cut
 	}
 	data := len(w.dst)
 	// A rate over no time says nothing, but its counts still add up.
 	if over || d.measure == Rate && w.seconds == 0 {
-		kept := rows[:stateRows(rows, len(d.by))]
-		w.top, w.zeros, w.counts = 0, false, true
-		w.table(kept, rows[len(kept):])
+		d.leave(rows, d.stateRows(rows))
+		w.writeState(rows)
 		r.State = w.dst[data:]
 	}
 	r.Data, d.written = w.dst[:data:data], w.dst
@@ -70,44 +56,94 @@ func (d *declared) shape() report.Shape {
 	return report.TableOf
 }
 
-// shownRows is how many of the ranked rows are shown: top of them, more where
-// ties are kept, all where top is 0, and never more than fit a report.
-func shownRows(rows []reportRow, top int, ties bool) int {
-	n := len(rows)
-	if top > 0 && top < n {
-		n = top
-		for ties && n < len(rows) && rows[n].n == rows[top-1].n {
-			n++
+// leave leaves out all but the first n in the order of what is measured.
+func (d *declared) leave(rows []rankedRow, n int) {
+	some := n < len(rows)
+	for i := range rows {
+		rows[i].left = some
+	}
+	if some {
+		for _, i := range d.best(rows)[:n] {
+			rows[i].left = false
 		}
 	}
-	size := 0
-	for i := range rows[:n] {
-		// An octet of a key takes at most six in JSON; most take one.
-		if size += len(rows[i].keys[0]) + len(rows[i].keys[1]) + len(rows[i].keys[2]) + 32; size > maxData/2 {
-			return i
-		}
+}
+
+// leaveLarge leaves out what does not fit into a report.
+func (d *declared) leaveLarge(rows []rankedRow) {
+	if d.sizes(rows) > maxData/2 {
+		d.leave(rows, d.fitting(rows, d.best(rows)))
+	}
+}
+
+// sizeOf is what a row takes: an octet of a key takes at most six in JSON, most
+// take one.
+func (d *declared) sizeOf(r *rankedRow) int {
+	n := 32
+	for i := range d.by {
+		n += len(d.rankings[i].text(r.keys[i]))
 	}
 	return n
 }
 
-// stateRows is how many of the ranked rows a state may have, with what it has to
-// tell of those left out.
-func stateRows(rows []reportRow, dims int) int {
-	if dims <= 1 && len(rows) <= report.MaxState {
+func (d *declared) sizes(rows []rankedRow) (n int) {
+	for i := range rows {
+		n += d.sizeOf(&rows[i])
+	}
+	return n
+}
+
+// fitting is how many of the rows at those places fit into a report.
+func (d *declared) fitting(rows []rankedRow, places []int32) int {
+	size := 0
+	for n, i := range places {
+		if size += d.sizeOf(&rows[i]); size > maxData/2 {
+			return n
+		}
+	}
+	return len(places)
+}
+
+// stateRows is how many rows, in the order of what is measured, a state may
+// have, with what it has to tell of those left out.
+func (d *declared) stateRows(rows []rankedRow) int {
+	dims := len(d.by)
+	if dims <= 1 {
+		if len(rows) <= report.MaxState {
+			return len(rows)
+		}
+		return report.MaxState - 2
+	}
+	// Each parent has two keys of what it leaves out and may be a key itself.
+	keys := 2
+	for i := range rows {
+		keys++
+		if i == 0 || rows[i].parent(dims) != rows[i-1].parent(dims) {
+			keys += dims + 1
+		}
+	}
+	if keys <= report.MaxState {
 		return len(rows)
 	}
-	parents := make(map[[2]string]bool)
-	for i := range rows {
-		if dims > 1 {
-			parents[[2]string{rows[i].keys[0], rows[i].keys[dims-2]}] = true
+	return d.stateOf(rows, d.best(rows))
+}
+
+// stateOf is how many of the rows at those places a state may have.
+func (d *declared) stateOf(rows []rankedRow, places []int32) int {
+	parents := make(map[[2]uint32]bool)
+	for n, i := range places {
+		if len(d.by) > 1 {
+			parents[rows[i].parent(len(d.by))] = true
 		}
-		// Each parent has two keys of what it leaves out and may be a key itself.
-		if i+1+(dims+1)*len(parents)+2 > report.MaxState {
-			return i
+		if n+1+(len(d.by)+1)*len(parents)+2 > report.MaxState {
+			return n
 		}
 	}
-	return len(rows)
+	return len(places)
 }
+
+// parent has all keys but the last.
+func (r *rankedRow) parent(dims int) [2]uint32 { return [2]uint32{r.keys[0], r.keys[dims-2]} }
 
 // A tableWriter writes rows as nested objects, keys ascending.
 type tableWriter struct {
@@ -115,14 +151,17 @@ type tableWriter struct {
 	dst     []byte
 	seconds float64
 	top     int  // rows of one parent, or 0
-	zeros   bool // closed sets list theirs
-	counts  bool // of a rate
+	state   bool // what merging needs: no zeros, counts of a rate, sketches
 	cut     bool // something was left out
-	state   bool // sketches rather than what they say
+}
+
+func (w *tableWriter) writeState(rows []rankedRow) {
+	w.top, w.state = 0, true
+	w.table(rows)
 }
 
 func (w *tableWriter) number(n uint64) {
-	if w.d.measure == Rate && !w.counts {
+	if w.d.measure == Rate && !w.state {
 		// Over no time there is no rate: 0/0 and n/0 are written as null.
 		w.dst = report.AppendNumber(w.dst, float64(n)/w.seconds)
 		return
@@ -130,161 +169,211 @@ func (w *tableWriter) number(n uint64) {
 	w.dst = report.AppendCount(w.dst, n)
 }
 
-// value appends the number or the sketch of m.
-func (w *tableWriter) value(m *member) {
-	switch {
-	case m.sketch == nil:
-		w.number(m.n)
-	case w.state:
-		w.dst = report.AppendSketch(w.dst, m.sketch)
-	default:
-		w.dst = m.sketch.AppendData(w.dst)
+// value appends the number or the sketch of a row.
+func (w *tableWriter) value(r *rankedRow) {
+	if !w.d.measure.sketched() {
+		w.number(r.n)
+		return
+	}
+	if s := w.d.sketches[r.place]; w.state {
+		w.dst = report.AppendSketch(w.dst, s)
+	} else {
+		w.dst = s.AppendData(w.dst)
 	}
 }
 
-// pairs appends rows as [["key",5],…].
-func (w *tableWriter) pairs(rows []reportRow) {
-	w.dst = append(w.dst, '[')
+// pairs appends the top rows as [["key",5],…], and reports whether it leaves any
+// out.
+func (w *tableWriter) pairs(rows []rankedRow) (cut bool) {
+	d := w.d
+	c := d.cutoff(rows, d.params.Top, d.params.Ties)
+	d.spare = d.spare[:0]
 	for i := range rows {
-		if i > 0 {
+		if c.takes(d.score(rows[i].n)) {
+			d.spare = append(d.spare, rows[i])
+		}
+	}
+	places := d.best(d.spare)
+	places = places[:d.fitting(d.spare, places)]
+	w.dst = append(w.dst, '[')
+	for n, i := range places {
+		if n > 0 {
 			w.dst = append(w.dst, ',')
 		}
-		w.dst = report.AppendString(append(w.dst, '['), rows[i].keys[0])
+		r := &d.spare[i]
+		w.dst = report.AppendString(append(w.dst, '['), d.rankings[0].text(r.keys[0]))
 		w.dst = append(w.dst, ',')
-		w.number(rows[i].n)
+		w.number(r.n)
 		w.dst = append(w.dst, ']')
 	}
 	w.dst = append(w.dst, ']')
+	return len(places) < len(rows)
 }
 
-// table appends ranked rows, of which left are to be told only.
-func (w *tableWriter) table(rows, left []reportRow) {
+// table appends rows in the order of their keys.
+func (w *tableWriter) table(rows []rankedRow) {
+	sum := uint64(0)
+	for i := range rows {
+		sum += rows[i].n
+	}
 	switch {
 	case len(w.d.by) > 0:
-		w.level(rows, left, 0)
+		w.level(rows, 0)
 	case w.d.measure == Rate:
 		w.dst = append(w.dst, `{"rate":`...)
-		w.number(total(rows))
+		w.number(sum)
 		w.dst = append(w.dst, '}')
 	case len(rows) == 0 && w.d.measure >= Min:
 		w.dst = append(w.dst, "null"...)
 	default:
-		w.number(total(rows))
+		w.number(sum)
 	}
 }
 
-func total(rows []reportRow) (sum uint64) {
-	for i := range rows {
-		sum += rows[i].n
-	}
-	return sum
-}
-
-// A member is a key of an object with its number or with the object below it.
-type member struct {
-	key        string
-	n          uint64
-	rows, left []reportRow // below it
-	sketch     report.Sketch
-}
-
-// level appends ranked rows, which have the keys above that level in common, as
-// an object, and tells of those left out of them.
-func (w *tableWriter) level(rows, left []reportRow, depth int) {
-	var members []member
-	keys, sum := uint64(0), uint64(0) // left out of this object
+// level appends rows, which have the keys above that level in common, as an
+// object, and tells of those left out of it.
+func (w *tableWriter) level(rows []rankedRow, depth int) {
 	if depth == len(w.d.by)-1 {
-		n := len(rows)
-		if w.top > 0 && len(rows) > w.top {
-			n = shownRows(rows, w.top, w.d.params.Ties)
-		}
-		for i := range rows[:n] {
-			members = append(members, member{key: rows[i].keys[depth], n: rows[i].n, sketch: rows[i].sketch})
-		}
-		if w.zeros && w.d.measure.added() {
-			members = w.d.by[depth].addZeros(members, w.d.largest, &w.d.style)
-		}
-		keys, sum = uint64(len(rows)-n+len(left)), total(rows[n:])+total(left)
-	} else {
-		members, keys, sum = w.group(rows, left, depth)
+		w.leaves(rows, &w.d.rankings[depth])
+		return
 	}
-	if keys > 0 {
-		w.cut = true
-		if w.d.measure.added() || w.d.measure.sketched() {
-			members = append(members, member{key: report.SkippedKey, n: keys})
+	o := object{w: w}
+	groups(rows, depth, func(group []rankedRow) {
+		if !shows(group) {
+			o.leaveOut(group)
 		}
-		if w.d.measure.added() {
-			members = append(members, member{key: report.SkippedSumKey, n: sum})
+	})
+	o.begin()
+	groups(rows, depth, func(group []rankedRow) {
+		if shows(group) {
+			o.key(w.d.rankings[depth].text(group[0].keys[depth]))
+			w.level(group, depth+1)
 		}
-	}
-	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.key, b.key) })
-	w.dst = append(w.dst, '{')
-	for i := range members {
-		m := &members[i]
-		if i > 0 {
-			w.dst = append(w.dst, ',')
-		}
-		w.dst = append(report.AppendString(w.dst, m.key), ':')
-		if m.rows != nil {
-			w.level(m.rows, m.left, depth+1)
-		} else {
-			w.value(m)
-		}
-	}
-	w.dst = append(w.dst, '}')
+	})
+	o.end()
 }
 
-// group divides rows by their keys of that level. Those left out whose key has no
-// row are told together.
-func (w *tableWriter) group(rows, left []reportRow, depth int) (members []member, keys, sum uint64) {
-	places := make(map[string]int)
-	for _, r := range rows {
-		key := r.keys[depth]
-		i, ok := places[key]
-		if !ok {
-			i = len(members)
-			places[key] = i
-			members = append(members, member{key: key})
+// groups calls f for the rows of each key of that level.
+func groups(rows []rankedRow, depth int, f func([]rankedRow)) {
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && rows[n].keys[depth] == rows[0].keys[depth] {
+			n++
 		}
-		members[i].rows = append(members[i].rows, r)
+		f(rows[:n])
+		rows = rows[n:]
 	}
-	for _, r := range left {
-		if i, ok := places[r.keys[depth]]; ok {
-			members[i].left = append(members[i].left, r)
-		} else {
-			keys, sum = keys+1, sum+r.n
-		}
-	}
-	return members, keys, sum
 }
 
-// addZeros adds the keys of a closed set that have no row: all words, or the bins
-// up to the largest seen.
-func (f *Field) addZeros(members []member, largest uint32, s *Style) []member {
-	if !f.zeros {
-		return members
-	}
-	seen := make(map[string]bool, len(members))
-	for i := range members {
-		seen[members[i].key] = true
-	}
-	add := func(key string) {
-		if key != "" && !seen[key] {
-			members = append(members, member{key: key})
+// shows reports whether not all rows are left out.
+func shows(rows []rankedRow) bool {
+	for i := range rows {
+		if !rows[i].left {
+			return true
 		}
 	}
+	return false
+}
+
+// leaves appends the rows of one parent, the top of them.
+func (w *tableWriter) leaves(rows []rankedRow, r *keyOrder) {
+	d := w.d
+	last := len(d.by) - 1
+	o := object{w: w}
+	cut := d.cutoff(rows, w.top, d.params.Ties)
+	first := cut
+	for i := range rows {
+		if rows[i].left || !first.takes(d.score(rows[i].n)) {
+			o.leaveOut(rows[i : i+1])
+		}
+	}
+	o.begin()
+	zero := uint32(1) // the rank of the next key that has to be there
+	zeros := func(end uint32) {
+		for ; d.zeros() && !w.state && zero < end; zero += 2 {
+			o.key(r.text(zero))
+			w.number(0)
+		}
+	}
+	for i := range rows {
+		k := rows[i].keys[last]
+		zeros(k)
+		if k == zero {
+			zero += 2
+		}
+		if !rows[i].left && cut.takes(d.score(rows[i].n)) {
+			o.key(r.text(k))
+			w.value(&rows[i])
+		}
+	}
+	zeros(uint32(2*len(r.numbers) + 1))
+	o.end()
+}
+
+// An object is one that a tableWriter writes, with what is left out of it.
+type object struct {
+	w         *tableWriter
+	keys, sum uint64 // left out
+	told      int    // members that tell it
+	first     int    // where the first member begins
+}
+
+// leaveOut leaves rows out.
+func (o *object) leaveOut(rows []rankedRow) {
+	for i := range rows {
+		o.keys, o.sum = o.keys+1, o.sum+rows[i].n
+	}
+}
+
+func (o *object) begin() {
+	o.w.dst = append(o.w.dst, '{')
+	o.first = len(o.w.dst)
 	switch {
-	case f.Kind == Flag:
-		add("clr")
-		add("set")
-	case f.Kind == Choice:
-		for _, word := range f.words {
-			add(word)
-		}
-	case f.bin > 0:
-		for n := range largest {
-			add(string(f.appendNumber(nil, n, s)))
-		}
+	case o.keys == 0:
+		o.told = len(leftKeys)
+	default:
+		o.w.cut = true
 	}
-	return members
+}
+
+// leftKeys are the members that tell what was left out, in order: of what does
+// not add up the first one only, and of the least and the greatest none.
+var leftKeys = [...]string{report.SkippedKey, report.SkippedSumKey}
+
+// key appends the key of the next member, after those that tell what is left out
+// if they stand before it.
+func (o *object) key(text string) {
+	for o.told < len(leftKeys) && leftKeys[o.told] < text {
+		o.tell()
+	}
+	o.member(text)
+}
+
+func (o *object) member(text string) {
+	w := o.w
+	if len(w.dst) > o.first {
+		w.dst = append(w.dst, ',')
+	}
+	w.dst = append(report.AppendString(w.dst, text), ':')
+}
+
+// tell appends the next of leftKeys.
+func (o *object) tell() {
+	m := o.w.d.measure
+	switch key := leftKeys[o.told]; {
+	case key == report.SkippedKey && (m.added() || m.sketched()):
+		o.member(key)
+		o.w.dst = report.AppendCount(o.w.dst, o.keys)
+	case key == report.SkippedSumKey && m.added():
+		o.member(key)
+		o.w.number(o.sum)
+	}
+	o.told++
+}
+
+func (o *object) end() {
+	for o.told < len(leftKeys) {
+		o.tell()
+	}
+	o.w.dst = append(o.w.dst, '}')
 }

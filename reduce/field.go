@@ -119,9 +119,8 @@ func FindField(name string) *Field {
 
 // A Style says how keys are written.
 type Style struct {
-	Mnemonics  bool // codes by their names
-	Plain      bool // addresses as text
-	Anonymizer *speedy.Anonymizer
+	Mnemonics bool // codes by their names
+	Plain     bool // addresses as text
 }
 
 // appendNumber appends the key of a number.
@@ -144,33 +143,13 @@ func (f *Field) appendNumber(dst []byte, n uint32, s *Style) []byte {
 	return strconv.AppendUint(dst, uint64(n), 10)
 }
 
-// appendOctets appends the key of octets, which are those of raw.
-func (f *Field) appendOctets(dst []byte, raw string, s *Style) []byte {
-	if f.Kind < Address {
-		return append(dst, raw...)
+// appendAddr appends an address or subnet as it is a key: as anon writes it.
+func (f *Field) appendAddr(dst []byte, p netip.Prefix, anon *speedy.Anonymizer) []byte {
+	if f.Kind == Address {
+		return speedy.AppendAddr(dst, anon.Addr(p.Addr()))
 	}
-	var p netip.Prefix
-	_ = p.UnmarshalBinary([]byte(raw)) // it was marshalled here
-	return f.appendAddr(dst, p, s)
-}
-
-// appendAddr appends the key of an address or subnet.
-func (f *Field) appendAddr(dst []byte, p netip.Prefix, s *Style) []byte {
-	a := p.Addr()
-	if f.Kind == Subnet {
-		a = s.Anonymizer.Subnet(p)
-	} else {
-		a = s.Anonymizer.Addr(a)
-	}
-	if s.Plain {
-		dst = a.AppendTo(dst)
-	} else {
-		dst = speedy.AppendAddr(dst, a)
-	}
-	if f.Kind == Subnet {
-		dst = strconv.AppendInt(append(dst, '/'), int64(p.Bits()), 10)
-	}
-	return dst
+	dst = append(speedy.AppendAddr(dst, anon.Subnet(p)), '/')
+	return strconv.AppendInt(dst, int64(p.Bits()), 10)
 }
 
 // Words are those of a choice.

@@ -21,7 +21,6 @@ type Group struct {
 	// the server's side of a message tells.
 	Own     func(netip.Addr) bool
 	uses    []groupUse
-	style   Style
 	dims    []dim    // fields that reducers use, each once
 	filters []*Where // that reducers have, each once
 	tracker *tracker // nil when no reducer asks for transactions
@@ -43,10 +42,9 @@ type verdict struct {
 	ok    bool
 }
 
-// NewGroup returns the group of one of that many workers. style says how reports
-// write keys.
-func NewGroup(uses []Use, workers int, style Style) *Group {
-	g := &Group{style: style}
+// NewGroup returns the group of one of that many workers.
+func NewGroup(uses []Use, workers int) *Group {
+	g := new(Group)
 	for _, u := range uses {
 		u.Workers = workers
 		g.uses = append(g.uses, groupUse{u, g.filtersOf(&u)})

@@ -12,6 +12,7 @@ type interner struct {
 	// The names in order, when so many had been added.
 	added, ordered uint64
 	order          []uint32
+	ranks          []uint32 // of those in order, by number
 }
 
 // minInterned is how many names are kept at least before a sweep.

@@ -105,7 +105,7 @@ func newBench(t testing.TB, name string, p Params) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{entry: e, group: NewGroup([]Use{{Entry: e, Params: p}}, max(p.Workers, 1), Style{Anonymizer: plain(t)}), event: NewEvent(plain(t))}
+	return &bench{entry: e, group: NewGroup([]Use{{Entry: e, Params: p}}, max(p.Workers, 1)), event: NewEvent(plain(t))}
 }
 
 func (b *bench) make() *Window { return b.group.NewWindow() }

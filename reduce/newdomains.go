@@ -12,7 +12,8 @@ import (
 // when a window is reported, so that it does not depend on who shares the work.
 type newDomains struct {
 	*declared
-	seen *memory
+	seen  *memory
+	fresh []rankedRow
 }
 
 // defaultDays is how long a domain is remembered.
@@ -21,7 +22,7 @@ const defaultDays = 7
 func newNewDomains(g *Group, u *Use, names *interner) Reducer {
 	n := &newDomains{seen: g.memory(u)}
 	by := g.dim("registered_domain")
-	n.declared = &declared{by: []dim{by}, measure: Count, params: u.Params, style: g.style}
+	n.declared = &declared{by: []dim{by}, measure: Count, params: u.Params}
 	n.table = newTable(names, []*Field{by.Field}, max(n.params.maxKeys(), 1))
 	return n
 }
@@ -31,22 +32,22 @@ func (n *newDomains) Merge(other Reducer) { n.declared.Merge(other.(*newDomains)
 func (n *newDomains) Report(r *report.Report) {
 	n.seen.turn(r.Window.Start)
 	rows := n.ranked()
-	fresh := rows[:0]
-	for _, row := range rows {
-		if h := nameHash(row.keys[0]); !n.seen.has(h) {
-			fresh = append(fresh, row)
+	fresh := n.fresh[:0]
+	for i := range rows {
+		if !n.seen.has(nameHash(n.rankings[0].text(rows[i].keys[0]))) {
+			fresh = append(fresh, rows[i])
 		}
 	}
-	for _, row := range fresh {
-		n.seen.add(nameHash(row.keys[0]))
+	for i := range rows { // those that were there already stay as long as they come
+		n.seen.add(nameHash(n.rankings[0].text(rows[i].keys[0])))
 	}
-	// Those that were there already stay as long as they come.
-	for _, row := range n.table.rows {
-		n.seen.add(nameHash(n.table.names.texts[row.key[0]]))
-	}
-	shown := len(fresh)
-	if n.params.Top > 0 {
-		shown = shownRows(fresh, n.params.Top, n.params.Ties)
+	n.fresh = fresh
+	var shown []int32
+	top := n.cutoff(fresh, n.params.Top, n.params.Ties)
+	for _, i := range n.best(fresh) {
+		if top.takes(fresh[i].n) {
+			shown = append(shown, i)
+		}
 	}
 	n.reportTable(r, fresh, shown)
 }

@@ -38,7 +38,7 @@ func TestNewDomains(t *testing.T) {
 		t.Fatal(err)
 	}
 	use := []Use{{Entry: entry, Params: Params{Days: 2}}}
-	g := NewGroup(use, 1, Style{})
+	g := NewGroup(use, 1)
 	a, b := []string{"www.a.example.org.", "mail.a.example.org.", "a.cl."}, []string{"b.cl."}
 	got := reportedDomains(t, g, firstDay, a, a, b, append(a[:2:2], b...), nil, nil, a)
 	want := []string{`{"a.cl.":1,"example.org.":2}`, `{}`, `{"b.cl.":1}`, `{}`, `{}`, `{}`, `{"a.cl.":1,"example.org.":2}`}
@@ -46,12 +46,12 @@ func TestNewDomains(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	// Another configuration of the same reducer remembers, of another does not.
-	next := NewGroup(use, 1, Style{})
+	next := NewGroup(use, 1)
 	next.Follow(g)
 	if got := reportedDomains(t, next, firstDay+7*86400e9, a, b); fmt.Sprint(got) != `[{} {"b.cl.":1}]` {
 		t.Errorf("after a reload: %v", got)
 	}
-	other := NewGroup([]Use{{Entry: entry, Params: Params{Days: 3}}}, 1, Style{})
+	other := NewGroup([]Use{{Entry: entry, Params: Params{Days: 3}}}, 1)
 	other.Follow(g)
 	if got := reportedDomains(t, other, firstDay+7*86400e9, b); got[0] != `{"b.cl.":1}` {
 		t.Errorf("for other days: %v", got)

@@ -10,7 +10,7 @@ func BenchmarkReducers(b *testing.B) {
 	msgs := traffic(b, 1, 2000)
 	for _, e := range Catalog {
 		b.Run(e.Name, func(b *testing.B) {
-			w := NewGroup([]Use{{Entry: &e}}, 1, Style{Anonymizer: plain(b)}).NewWindow()
+			w := NewGroup([]Use{{Entry: &e}}, 1).NewWindow()
 			event := NewEvent(plain(b))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -3,7 +3,10 @@ package reduce
 import (
 	"cmp"
 	"container/heap"
+	"encoding/hex"
+	"net/netip"
 	"slices"
+	"strings"
 
 	"ratadns/report"
 )
@@ -39,7 +42,7 @@ type Rows struct {
 type tabular interface {
 	// tabulate returns what Rows has but for Rows, Sum, Keys and Left, and all rows in
 	// no order.
-	tabulate(style Style) (r Rows, all []reportRow)
+	tabulate(style Style) (r Rows, all []textRow)
 }
 
 // HasRows reports whether the reducer at that place of the list has rows; others
@@ -52,7 +55,7 @@ func (w *Window) HasRows(i int) bool {
 // Rows returns the top rows of the reducer at that place, all where top is 0. It
 // has rows.
 func (w *Window) Rows(i, top int) Rows {
-	style := Style{Mnemonics: true, Plain: true, Anonymizer: w.group.style.Anonymizer}
+	style := Style{Mnemonics: true, Plain: true}
 	r, all := w.reducers[i].(tabular).tabulate(style)
 	if w.group.uses[i].Entry.Of&Overdue != 0 {
 		r.Untracked = w.untracked
@@ -74,7 +77,14 @@ func (w *Window) Rows(i, top int) Rows {
 	return r
 }
 
-func (d *declared) tabulate(style Style) (r Rows, all []reportRow) {
+// A textRow is a row with the texts of its keys.
+type textRow struct {
+	keys   [maxDims]string
+	n      uint64
+	sketch report.Sketch // in place of n, which ranks it
+}
+
+func (d *declared) tabulate(style Style) (r Rows, all []textRow) {
 	own := d.style
 	d.style = style
 	defer func() { d.style = own }()
@@ -88,15 +98,46 @@ func (d *declared) tabulate(style Style) (r Rows, all []reportRow) {
 	if d.table != nil {
 		r.Sketch, r.Error, r.Unplaced = d.table.over, d.table.error, d.table.left
 	}
-	if d.measure.sketched() {
-		all = d.sketchedRows()
-	} else {
-		all = d.all()
-	}
+	d.each(func(k *key, n uint64, place int) {
+		row := textRow{keys: d.texts(k), n: n}
+		if d.measure.sketched() {
+			row.sketch = d.sketches[place]
+			row.n = row.sketch.Rank()
+		}
+		all = append(all, row)
+	})
 	if len(d.by) == 0 && len(all) == 0 && (d.measure.added() || d.measure == Distinct) {
-		all = append(all, reportRow{}) // nothing is a number too
+		all = append(all, textRow{}) // nothing is a number too
 	}
 	return r, all
+}
+
+// texts are the keys of a row.
+func (d *declared) texts(k *key) (texts [maxDims]string) {
+	for i, dim := range d.by {
+		switch {
+		case k[i] == absentValue:
+			texts[i] = dim.absent
+		case dim.Kind.octets():
+			if texts[i] = d.table.names.texts[k[i]]; dim.Kind >= Address && d.style.Plain {
+				texts[i] = plainAddr(texts[i])
+			}
+		default:
+			texts[i] = string(dim.appendNumber(nil, k[i], &d.style))
+		}
+	}
+	return texts
+}
+
+// plainAddr is an address or subnet that has been written as a key, for people.
+func plainAddr(text string) string {
+	digits, bits, subnet := strings.Cut(text, "/")
+	b, _ := hex.DecodeString(digits) // it was written here
+	a, _ := netip.AddrFromSlice(b)
+	if subnet {
+		return a.String() + "/" + bits
+	}
+	return a.String()
 }
 
 // quantiles are those of a sketch that has any.
@@ -112,7 +153,7 @@ func quantiles(s report.Sketch) (list []uint64) {
 // rowOrder is the order of the rows of a measure.
 type rowOrder bool // the least first
 
-func (least rowOrder) compare(a, b *reportRow) int {
+func (least rowOrder) compare(a, b *textRow) int {
 	c := cmp.Compare(b.n, a.n)
 	if least {
 		c = -c
@@ -122,7 +163,7 @@ func (least rowOrder) compare(a, b *reportRow) int {
 
 // best returns the top rows of all in order, all of them where top is 0. It
 // moves them about in rows.
-func best(rows []reportRow, top int, m Measure) []reportRow {
+func best(rows []textRow, top int, m Measure) []textRow {
 	order := rowOrder(m == Min)
 	if top > 0 && top < len(rows) {
 		// A few of very many are found by a heap of those, the last one first.
@@ -136,13 +177,13 @@ func best(rows []reportRow, top int, m Measure) []reportRow {
 		}
 		rows = rows[:top]
 	}
-	slices.SortFunc(rows, func(a, b reportRow) int { return order.compare(&a, &b) })
+	slices.SortFunc(rows, func(a, b textRow) int { return order.compare(&a, &b) })
 	return rows
 }
 
 type bestRows struct {
 	rowOrder
-	rows []reportRow
+	rows []textRow
 }
 
 func (h *bestRows) Len() int           { return len(h.rows) }

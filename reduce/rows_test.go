@@ -16,7 +16,7 @@ func ask(t testing.TB, e *Entry, p Params, workers, top int, msgs []*speedy.Mess
 	var windows []*Window
 	event := NewEvent(plain(t))
 	for range workers {
-		windows = append(windows, NewGroup([]Use{{e, p}}, workers, Style{Anonymizer: plain(t)}).NewWindow())
+		windows = append(windows, NewGroup([]Use{{e, p}}, workers).NewWindow())
 	}
 	for i, m := range msgs {
 		event.Set(m)
@@ -84,9 +84,9 @@ func TestRows(t *testing.T) {
 
 // The few best are those that stand first when all are in order.
 func TestBest(t *testing.T) {
-	var rows []reportRow
+	var rows []textRow
 	for i := range 1000 {
-		rows = append(rows, reportRow{keys: [maxDims]string{fmt.Sprint(i * 7 % 1000)}, n: uint64(i * 31 % 50)})
+		rows = append(rows, textRow{keys: [maxDims]string{fmt.Sprint(i * 7 % 1000)}, n: uint64(i * 31 % 50)})
 	}
 	for _, m := range []Measure{Count, Min} {
 		all := best(slices.Clone(rows), 0, m)

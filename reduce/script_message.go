@@ -18,10 +18,8 @@ type scriptMessage struct {
 // again: making a string costs more than the rest of a small script.
 type scriptField struct {
 	dim
-	style   Style
 	numbers map[uint32]starlark.Value // words of codes and choices
 	octets  []scriptOctets            // by the interner's number
-	text    []byte
 }
 
 // scriptOctets is a value with the octets it stands for: numbers are given again
@@ -33,10 +31,8 @@ type scriptOctets struct {
 
 func (g *Group) newScriptMessage(names []string) *scriptMessage {
 	m := &scriptMessage{fields: make(map[string]*scriptField)}
-	style := g.style
-	style.Mnemonics = true
 	for _, name := range names {
-		m.fields[name] = &scriptField{dim: g.dim(name), style: style, numbers: make(map[uint32]starlark.Value)}
+		m.fields[name] = &scriptField{dim: g.dim(name), numbers: make(map[uint32]starlark.Value)}
 	}
 	return m
 }
@@ -87,7 +83,7 @@ func (f *scriptField) value(e *Event) starlark.Value {
 	case !f.Kind.octets():
 		v := f.numbers[n]
 		if v == nil {
-			v = starlark.String(f.appendNumber(nil, n, &f.style))
+			v = starlark.String(f.appendNumber(nil, n, &Style{Mnemonics: true}))
 			f.numbers[n] = v
 		}
 		return v
@@ -98,12 +94,7 @@ func (f *scriptField) value(e *Event) starlark.Value {
 	raw, o := e.names.texts[n], &f.octets[n]
 	if o.value == nil || o.raw != raw {
 		o.raw = raw
-		if f.Kind < Address {
-			o.value = starlark.String(raw)
-		} else {
-			f.text = f.appendOctets(f.text[:0], raw, &f.style)
-			o.value = starlark.String(f.text)
-		}
+		o.value = starlark.String(raw)
 	}
 	return o.value
 }

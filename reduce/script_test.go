@@ -26,7 +26,7 @@ func runScript(t testing.TB, src string, p Params, msgs []*speedy.Message) (repo
 	s := script(t, src)
 	var log bytes.Buffer
 	s.Log = slog.New(slog.NewTextHandler(&log, nil))
-	w := NewGroup([]Use{{Entry: s.Entry("Mine"), Params: p}}, 1, Style{Anonymizer: plain(t)}).NewWindow()
+	w := NewGroup([]Use{{Entry: s.Entry("Mine"), Params: p}}, 1).NewWindow()
 	event := NewEvent(plain(t))
 	for i, m := range msgs {
 		m.Place = uint64(i)
@@ -172,7 +172,7 @@ func TestScriptState(t *testing.T) {
 // TestScriptWindows: each window begins with the top level's state.
 func TestScriptWindows(t *testing.T) {
 	s := script(t, "n = [0]\ndef add(m): n[0] += 1\ndef report(): return n[0]")
-	w := NewGroup([]Use{{Entry: s.Entry("Mine")}}, 1, Style{Anonymizer: plain(t)}).NewWindow()
+	w := NewGroup([]Use{{Entry: s.Entry("Mine")}}, 1).NewWindow()
 	event := NewEvent(plain(t))
 	for _, want := range []string{"5", "5", "5"} {
 		for _, m := range traffic(t, 1, 5) {
@@ -229,7 +229,7 @@ func FuzzScript(f *testing.F) {
 		if err != nil {
 			return
 		}
-		w := NewGroup([]Use{{Entry: s.Entry("Mine")}}, 1, Style{Anonymizer: plain(t)}).NewWindow()
+		w := NewGroup([]Use{{Entry: s.Entry("Mine")}}, 1).NewWindow()
 		event := NewEvent(plain(t))
 		for _, m := range msgs {
 			event.Set(m)
@@ -252,7 +252,7 @@ func BenchmarkScript(b *testing.B) {
 		{"sum by client", "sums = {}\ndef add(m):\n  sums[m.client] = sums.get(m.client, 0) + m.size\ndef report(): return sums"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			w := NewGroup([]Use{{Entry: script(b, c.src).Entry("Mine")}}, 1, Style{Anonymizer: plain(b)}).NewWindow()
+			w := NewGroup([]Use{{Entry: script(b, c.src).Entry("Mine")}}, 1).NewWindow()
 			event := NewEvent(plain(b))
 			b.ReportAllocs()
 			i := 0

@@ -28,7 +28,7 @@ func newShares(by string, words []string, put func(*Event, *measured) bool, rank
 	return func(g *Group, u *Use, names *interner) Reducer {
 		s := &shares{words: words, put: put, rank: rank, key: g.dim(by)}
 		what := dim{Field: &Field{Kind: Choice, words: words}}
-		s.declared = &declared{by: []dim{s.key, what}, measure: Sum, params: u.Params, style: g.style}
+		s.declared = &declared{by: []dim{s.key, what}, measure: Sum, params: u.Params}
 		if s.params.Top == 0 {
 			s.params.Top = DefaultTop
 		}
@@ -58,66 +58,78 @@ func (s *shares) Merge(other Reducer) { s.declared.Merge(other.(*shares).declare
 
 func (s *shares) Report(r *report.Report) {
 	rows := s.ranked()
-	shown := s.choose(rows)
-	s.reportTable(r, rows, shown)
+	s.reportTable(r, rows, s.choose(rows))
 }
 
-// choose puts the rows of what is worth telling first and returns their number.
-func (s *shares) choose(rows []reportRow) int {
-	all := make(map[string]*measured)
-	for i := range rows {
-		n := all[rows[i].keys[0]]
-		if n == nil {
-			n = new(measured)
-			all[rows[i].keys[0]] = n
-		}
-		// A sketch may have added so much, which must not be told as found.
-		n[slices.Index(s.words, rows[i].keys[1])] = rows[i].n - min(rows[i].n, s.table.error)
-	}
+// choose are the places of the rows of what is worth telling.
+func (s *shares) choose(rows []rankedRow) (places []int32) {
 	type ranked struct {
-		key  string
-		rank float64
+		first, end int32 // its rows
+		rank       float64
 	}
 	var list []ranked
-	for k, n := range all {
-		if rank := s.rank(n); rank > 0 {
-			list = append(list, ranked{k, rank})
+	first := int32(0)
+	groups(rows, 0, func(group []rankedRow) {
+		var n measured
+		for i := range group {
+			r := &group[i]
+			// A sketch may have added so much, which must not be told as found.
+			n[s.table.rows[r.place].key[1]] = r.n - min(r.n, s.table.error)
 		}
-	}
+		end := first + int32(len(group))
+		if rank := s.rank(&n); rank > 0 {
+			list = append(list, ranked{first, end, rank})
+		}
+		first = end
+	})
 	slices.SortFunc(list, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.key, b.key))
+		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.first, b.first))
 	})
 	n := min(s.params.Top, len(list))
 	for s.params.Ties && n > 0 && n < len(list) && list[n].rank == list[n-1].rank {
 		n++
 	}
-	place := make(map[string]int)
-	for i := range list[:n] {
-		place[list[i].key] = i - n
+	for _, l := range list[:n] {
+		for _, i := range s.best(rows[l.first:l.end]) {
+			places = append(places, l.first+i)
+		}
 	}
-	slices.SortStableFunc(rows, func(a, b reportRow) int {
-		return cmp.Compare(place[a.keys[0]], place[b.keys[0]])
-	})
-	shown := 0
-	for shown < len(rows) && place[rows[shown].keys[0]] < 0 {
-		shown++
-	}
-	return shown
+	return places
 }
 
-// reportTable fills in a report of the first rows, which tells of the others.
-func (d *declared) reportTable(r *report.Report, rows []reportRow, shown int) {
+// reportTable fills in a report of the rows at those places, and tells of the
+// others.
+func (d *declared) reportTable(r *report.Report, rows []rankedRow, shown []int32) {
 	r.Window.Keyless += d.keyless
 	r.Window.Error = max(r.Window.Error, d.table.error)
 	r.Shape = report.TableOf
-	shown = shownRows(rows[:shown], 0, false)
 	w := tableWriter{d: d, dst: d.written[:0]}
-	w.table(rows[:shown], rows[shown:])
+	fitting := d.fitting(rows, shown)
+	d.show(rows, shown[:fitting])
+	w.table(rows)
 	data := len(w.dst)
-	if shown < len(rows) || d.table.over {
-		kept := stateRows(rows, len(d.by))
-		w.table(rows[:kept], rows[kept:])
+	if fitting < len(rows) || d.table.over {
+		// Those that are shown come first, then the others as they are ranked.
+		d.show(rows, shown)
+		order := slices.Clone(shown)
+		for _, i := range d.best(rows) {
+			if rows[i].left {
+				order = append(order, i)
+			}
+		}
+		d.show(rows, order[:d.stateOf(rows, order)])
+		w.writeState(rows)
 		r.State = w.dst[data:]
 	}
 	r.Data, d.written = w.dst[:data:data], w.dst
+}
+
+// show leaves out all rows but those at that places.
+func (d *declared) show(rows []rankedRow, places []int32) {
+	for i := range rows {
+		rows[i].left = true
+	}
+	for _, i := range places {
+		rows[i].left = false
+	}
 }

@@ -1,9 +1,6 @@
 package reduce
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/cespare/xxhash/v2"
 
 	"ratadns/report"
@@ -41,7 +38,7 @@ func (e *Event) hash(d dim) (uint64, bool) {
 	case d.addr != nil:
 		p, ok := d.addr(e)
 		if h.ok = ok; ok {
-			e.raw = d.appendAddr(e.raw[:0], p, &Style{Anonymizer: e.anon})
+			e.raw = d.appendAddr(e.raw[:0], p, e.anon)
 			text = e.raw
 		}
 	default:
@@ -138,46 +135,16 @@ func (d *declared) resetSketched() {
 	d.table.reset()
 }
 
-// sketchedRows are the rows as they are written, by rank. Of keys that are
-// written alike, as truncated addresses are, the sketches are merged.
-func (d *declared) sketchedRows() []reportRow {
-	d.rows = d.rows[:0]
-	places := make(map[[maxDims]string]int)
-	joined := make(map[int]bool)
-	for i, r := range d.table.rows {
-		row := d.row(&r.key, 0)
-		row.sketch = d.sketches[i]
-		at, ok := places[row.keys]
-		switch {
-		case !ok:
-			places[row.keys] = len(d.rows)
-			d.rows = append(d.rows, row)
-			continue
-		case !joined[at]: // the table's own sketch stays as it is
-			joined[at] = true
-			s := d.shape().NewSketch()
-			s.Merge(d.rows[at].sketch)
-			d.rows[at].sketch = s
-		}
-		d.rows[at].sketch.Merge(row.sketch)
-	}
-	for i := range d.rows {
-		d.rows[i].n = d.rows[i].sketch.Rank()
-	}
-	slices.SortFunc(d.rows, func(a, b reportRow) int {
-		return cmp.Or(cmp.Compare(b.n, a.n), slices.Compare(a.keys[:], b.keys[:]))
-	})
-	return d.rows
-}
-
 // reportSketched fills in data and state. Rows whose sketch does not fit into
 // the state are not shown either.
 func (d *declared) reportSketched(r *report.Report) {
 	r.Shape = d.shape()
 	r.Window.Skipped += d.table.left
-	rows := d.sketchedRows()
+	rows := d.ranked()
 	for i := range rows {
-		if c, ok := rows[i].sketch.(*report.Cardinality); ok {
+		s := d.sketches[rows[i].place]
+		rows[i].n = s.Rank()
+		if c, ok := s.(*report.Cardinality); ok {
 			r.Window.Error = max(r.Window.Error, c.Error())
 		}
 	}
@@ -186,35 +153,35 @@ func (d *declared) reportSketched(r *report.Report) {
 	if len(d.by) == 0 {
 		s := r.Shape.NewSketch()
 		if len(rows) > 0 {
-			s = rows[0].sketch
+			s = d.sketches[rows[0].place]
 		}
 		w.dst = s.AppendData(w.dst)
 		data = len(w.dst)
 		w.dst = report.AppendSketch(w.dst, s)
 	} else {
-		kept := rows[:sketchRows(rows, len(d.by))]
-		w.table(kept, rows[len(kept):])
+		d.leave(rows, d.sketchRows(rows))
+		w.table(rows)
 		data = len(w.dst)
-		w.top, w.state = 0, true
-		w.table(kept, rows[len(kept):])
+		w.writeState(rows)
 	}
 	d.written = w.dst
 	r.Data, r.State = w.dst[:data:data], w.dst[data:]
 }
 
-// sketchRows is how many of the ranked rows fit into data and state together.
-func sketchRows(rows []reportRow, dims int) int {
+// sketchRows is how many rows, in the order of what is measured, fit into data and
+// state together.
+func (d *declared) sketchRows(rows []rankedRow) int {
 	const room = report.MaxReport - 1<<20
 	size := 0
 	var text []byte
-	n := stateRows(rows, dims)
-	for i := range rows[:n] {
+	n := d.stateRows(rows)
+	for i, place := range d.best(rows)[:n] {
 		text = text[:0]
-		for _, key := range rows[i].keys[:dims] {
-			text = report.AppendString(text, key)
+		for k := range d.by {
+			text = report.AppendString(text, d.rankings[k].text(rows[place].keys[k]))
 		}
 		size += 2 * len(text)
-		text = rows[i].sketch.AppendState(text[:0])
+		text = d.sketches[rows[place].place].AppendState(text[:0])
 		// Four quantiles of ten digits with their names take 76 octets.
 		if size += report.SketchText(len(text)) + 100; size > room {
 			return i

@@ -26,7 +26,7 @@ func benchOf(t testing.TB, e Entry, p Params, key *speedy.Key) *bench {
 			t.Fatal(err)
 		}
 	}
-	return &bench{entry: &e, group: NewGroup([]Use{{&e, p}}, 1, Style{Anonymizer: anon}), event: NewEvent(anon)}
+	return &bench{entry: &e, group: NewGroup([]Use{{&e, p}}, 1), event: NewEvent(anon)}
 }
 
 // all reports the messages as one window.
@@ -272,7 +272,7 @@ func TestTruncatedKeys(t *testing.T) {
 		{Entry{Of: Queries, Measure: Distinct, OfField: "client"}, `2`},
 	} {
 		c.e.Name = "T"
-		b := &bench{entry: &c.e, group: NewGroup([]Use{{&c.e, Params{}}}, 1, Style{Anonymizer: anon}), event: NewEvent(anon)}
+		b := &bench{entry: &c.e, group: NewGroup([]Use{{&c.e, Params{}}}, 1), event: NewEvent(anon)}
 		w := b.make()
 		for _, m := range makeAll(t, mixed) {
 			b.add(w, m)

@@ -27,7 +27,7 @@ func newTopSlow(g *Group, u *Use, names *interner) Reducer {
 		s.threshold = int64(defaultThreshold)
 	}
 	what := dim{Field: &Field{Kind: Choice, words: slowWords}}
-	s.declared = &declared{by: []dim{what, s.qname}, measure: Sum, params: u.Params, style: g.style}
+	s.declared = &declared{by: []dim{what, s.qname}, measure: Sum, params: u.Params}
 	if s.params.Top == 0 {
 		s.params.Top = DefaultTop
 	}

@@ -66,7 +66,7 @@ func TestTransactions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			seen := new(watch)
 			entry := &Entry{Name: "watch", Of: Messages | Transactions, New: func(Params) Reducer { return seen }}
-			w := NewGroup([]Use{{Entry: entry}}, 1, Style{}).NewWindow()
+			w := NewGroup([]Use{{Entry: entry}}, 1).NewWindow()
 			e := NewEvent(plain(t))
 			for _, m := range makeAll(t, c.lines) {
 				e.Set(m)
@@ -85,7 +85,7 @@ func TestTransactions(t *testing.T) {
 func TestTransactionScope(t *testing.T) {
 	seen := new(watch)
 	entry := &Entry{Name: "watch", Of: Transactions, New: func(Params) Reducer { return seen }}
-	w := NewGroup([]Use{{Entry: entry}}, 1, Style{}).NewWindow()
+	w := NewGroup([]Use{{Entry: entry}}, 1).NewWindow()
 	e := NewEvent(plain(t))
 	for i, flags := range []uint16{query, query, query, noerr, noerr} {
 		m := msg{at: float64(i), from: alice, to: ns, id: uint16(i % 3), flags: flags, qname: "a.", qtype: 1}
@@ -106,7 +106,7 @@ func TestTransactionScope(t *testing.T) {
 func TestBare(t *testing.T) {
 	seen := new(watch)
 	entry := &Entry{Name: "watch", Of: Transactions, New: func(Params) Reducer { return seen }}
-	g := NewGroup([]Use{{Entry: entry}}, 1, Style{})
+	g := NewGroup([]Use{{Entry: entry}}, 1)
 	g.tracker.heldLimit = 10
 	w, e := g.NewWindow(), NewEvent(plain(t))
 	for _, l := range []msg{
@@ -135,7 +135,7 @@ func BenchmarkTransactions(b *testing.B) {
 	}
 	msgs := makeAll(b, lines)
 	entry := &Entry{Name: "null", Of: Transactions, New: newNull}
-	w := NewGroup([]Use{{Entry: entry}}, 1, Style{}).NewWindow()
+	w := NewGroup([]Use{{Entry: entry}}, 1).NewWindow()
 	e := NewEvent(plain(b))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -180,7 +180,7 @@ func TestWhereShared(t *testing.T) {
 	event := NewEvent(plain(t))
 	messages := whereMessages(t)
 	for range 2 {
-		g := NewGroup(uses, 2, Style{Anonymizer: plain(t)})
+		g := NewGroup(uses, 2)
 		if len(g.filters) != 4 {
 			t.Fatalf("%d filters, want 4", len(g.filters))
 		}
@@ -245,7 +245,7 @@ func BenchmarkDeclaredWhere(b *testing.B) {
 				}
 				uses = append(uses, u)
 			}
-			w := NewGroup(uses, 1, Style{}).NewWindow()
+			w := NewGroup(uses, 1).NewWindow()
 			event := NewEvent(plain(b))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -18,7 +18,7 @@ func shared(t *testing.T, uses []Use, workers int, msgs []*speedy.Message) (line
 	var groups []*Group
 	var windows []*Window
 	for range workers {
-		groups = append(groups, NewGroup(uses, workers, Style{Anonymizer: plain(t)}))
+		groups = append(groups, NewGroup(uses, workers))
 		windows = append(windows, groups[len(groups)-1].NewWindow())
 	}
 	event := NewEvent(plain(t))

@@ -235,7 +235,7 @@ func (c *reportCmd) used(q *question) error {
 	}
 	own := *entry
 	q.entry, q.column = &own, measureWord(&own)
-	group := reduce.NewGroup([]reduce.Use{{Entry: q.entry, Params: q.params}}, 1, reduce.Style{})
+	group := reduce.NewGroup([]reduce.Use{{Entry: q.entry, Params: q.params}}, 1)
 	switch hasRows := group.NewWindow().HasRows(0); {
 	case hasRows && q.top == 0 && own.AsTop:
 		q.top = own.Top

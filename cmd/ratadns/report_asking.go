@@ -65,7 +65,7 @@ func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, worker
 	}
 	for range workers {
 		own := anon.Clone()
-		group := reduce.NewGroup(uses, workers, reduce.Style{Anonymizer: own})
+		group := reduce.NewGroup(uses, workers)
 		w := &asker{
 			dec: speedy.NewDecoder(sides, false), event: reduce.NewEvent(own), group: group, window: group.NewWindow(),
 			first: math.MaxInt64, last: math.MinInt64, recentLeast: math.MaxInt64,
