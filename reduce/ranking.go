@@ -207,12 +207,16 @@ func (f *Field) appendClosed(numbers []uint32) []uint32 {
 	return numbers
 }
 
-// sortRows sorts by the first key, then by the others: by the places of their
-// ranks, the last key first, where those are not many more than the rows.
+// manyRanks is how many ranks there may be for a row so that to go through all
+// of them takes less than to compare rows.
+const manyRanks = 32
+
+// sortRows sorts by the first key, then by the others: by counting how many rows
+// have each rank, the last key first.
 func (d *declared) sortRows() {
 	for i := len(d.by) - 1; i >= 0; i-- {
 		limit := d.rankings[i].limit()
-		if limit > 4*len(d.rows) {
+		if limit > manyRanks*len(d.rows) {
 			slices.SortFunc(d.rows, func(a, b rankedRow) int { return compareKeys(&a.keys, &b.keys) })
 			return
 		}

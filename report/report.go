@@ -128,31 +128,41 @@ func AppendNumber(dst []byte, v float64) []byte {
 func AppendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
+	for {
+		n := 0
+		for n < len(s) && plain[s[n]] {
+			n++
+		}
+		dst = append(dst, s[:n]...)
+		if s = s[n:]; s == "" {
+			return append(dst, '"')
+		}
+		size := 1
+		switch c := s[0]; {
+		case c >= utf8.RuneSelf:
+			var r rune
+			if r, size = utf8.DecodeRuneInString(s); r == utf8.RuneError && size == 1 {
 				dst = append(dst, `\ufffd`...)
 			} else {
-				dst = append(dst, s[i:i+n]...)
+				dst = append(dst, s[:size]...)
 			}
-			i += n
-			continue
-		}
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
 		case c < 0x20:
 			dst = append(dst, `\u00`...)
 			dst = append(dst, hex[c>>4], hex[c&15])
 		default:
-			dst = append(dst, c)
+			dst = append(dst, '\\', c)
 		}
-		i++
+		s = s[size:]
 	}
-	return append(dst, '"')
 }
+
+// plain are the octets that stand for themselves in a JSON string.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 // Errors of Parse. Reports come over a network and are not trusted.
 var (
