@@ -266,7 +266,8 @@ func TestReloadWindow(t *testing.T) {
 }
 
 // TestReloadsAtRandom: however often windows change, also while earlier changes
-// have not taken effect, each message is in one report of each reducer.
+// have not taken effect or time jumps, each message is in one report of each
+// reducer, and no loss is in two.
 func TestReloadsAtRandom(t *testing.T) {
 	names := []string{"QueriesPerSecond", "TopN", "Rcode", "PacketsPerSecond"}
 	for seed := range uint64(20) {
@@ -280,8 +281,15 @@ func TestReloadsAtRandom(t *testing.T) {
 			return l
 		}
 		f := New(config(func(c *Config) { c.Servers = two }), list(), plain(t))
-		most := 0
-		for _, m := range traffic(seed, 2000) {
+		most, lost := 0, uint64(0)
+		for i, m := range traffic(seed, 2000) {
+			if i > 1000 {
+				m.Time += []int64{-2, 0, 2}[seed%3] * 86400e9
+			}
+			if rng.IntN(50) == 0 {
+				f.Lost(client, []netip.Addr{ns1, ns2}[rng.IntN(2)])
+				lost++
+			}
 			if rng.IntN(1+int(seed)*20) == 0 {
 				f.Reload(list())
 				most = max(most, len(f.windowers))
@@ -292,6 +300,15 @@ func TestReloadsAtRandom(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkLedger(t, f.Stats, s, 2000)
+		told := make(map[string]uint64)
+		for _, r := range s.reports() {
+			told[r.Type] += r.Window.Lost
+		}
+		for typ, n := range told {
+			if n > lost || n < lost/2 || f.Stats.Late > 0 {
+				t.Errorf("%d: %s tells of %d lost, want %d: %+v", seed, typ, n, lost, f.Stats)
+			}
+		}
 		if most > len(names)*(1+len(ownWindows)) {
 			t.Errorf("%d windowers, more than have reducers or windows of them", most)
 		}
