@@ -23,17 +23,23 @@ const maxTime = 1<<33*1e9 - int64(maxDuration)
 
 // A clock decides which times are believed. Its time is the latest of a message.
 type clock struct {
-	far       int64 // maxJump
-	set       bool
-	now       int64
-	restarted bool  // time begins here, for the first time or anew
-	jumped    bool  // likewise, or goes on far away
-	closed    int64 // windows before this seq are closed
-	begun     bool  // a window has been reported since time began
-	doubtful  []*item
-	late      uint64
-	ready     []*item
+	far      int64 // maxJump
+	set      bool
+	now      int64
+	turn     turn // of what take returned last
+	doubtful []*item
+	late     uint64
+	ready    []*item
 }
+
+// A turn is what time does at a message.
+type turn uint8
+
+const (
+	goesOn     turn = iota
+	jumps           // goes on far away
+	beginsAnew      // begins, for the first time or anew
+)
 
 // take takes the next message and returns those whose time is believed, in
 // order. They are valid until the next call.
@@ -78,11 +84,12 @@ func (c *clock) believe(t int64) []*item {
 	first := c.ready[0].time
 	// Going back means to begin anew, and so does the very first time;
 	// going on is only a long gap.
+	c.turn = jumps
 	if !c.set || first < c.now {
-		c.restarted = true
+		c.turn = beginsAnew
 		c.now = first
 	}
-	c.set, c.jumped = true, true
+	c.set = true
 	for _, m := range c.ready {
 		c.now = max(c.now, m.time)
 	}
@@ -112,6 +119,13 @@ func (c *clock) refused() uint64 {
 	n := c.late
 	c.late = 0
 	return n
+}
+
+// turned returns and clears the turn.
+func (c *clock) turned() turn {
+	t := c.turn
+	c.turn = goesOn
+	return t
 }
 
 func near(a, b, far int64) bool { return a-b <= far && b-a <= far }

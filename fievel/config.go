@@ -16,7 +16,7 @@ type Config struct {
 	Server  string   // the serverId of what matches none of Servers
 	Servers []Server // told apart by their addresses
 	Sides   *speedy.Sides
-	Window  Window
+	Window  Window        // of the reducers that want none of their own
 	Workers int           // that share the flows; 0 is one
 	Facts   *reduce.Facts // nil are those that come with the program
 	Log     *slog.Logger
@@ -43,6 +43,14 @@ func DefaultConfig() Config {
 		Window: Window{Duration: 10 * time.Second, Lateness: time.Second},
 		Log:    slog.New(slog.DiscardHandler),
 	}
+}
+
+// plain is w without what means nothing to it, so that equal windows are equal.
+func (w Window) plain() Window {
+	if w.Messages > 0 {
+		return Window{Messages: w.Messages}
+	}
+	return w
 }
 
 // Limits of a window.
@@ -79,6 +87,3 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
-
-func (c *Config) length() int64   { return int64(c.Window.Duration) }
-func (c *Config) lateness() int64 { return int64(c.Window.Lateness) }

@@ -13,7 +13,6 @@ import (
 
 	"ratadns/bus"
 	"ratadns/reduce"
-	"ratadns/report"
 	"ratadns/speedy"
 )
 
@@ -22,7 +21,8 @@ type Reducer struct {
 	Type   string // in its reports
 	Entry  *reduce.Entry
 	Params reduce.Params
-	Seed   bool // reports in the form of 2015
+	Window Window // nothing is that of the configuration
+	Seed   bool   // reports in the form of 2015
 	Output bus.Output
 }
 
@@ -33,7 +33,8 @@ type Server struct {
 }
 
 // Stats count messages: Found is the sum of Reduced and Late, once all that
-// wait for agreement about the time have been decided.
+// wait for agreement about the time have been decided. Where windows of several
+// lengths are cut, one that is late for any of them is Late.
 type Stats struct {
 	Found, Reduced, Malformed, Late uint64
 	Reports                         uint64
@@ -42,28 +43,39 @@ type Stats struct {
 // A Fievel takes messages in the order of the capture. It is not safe for
 // concurrent use.
 type Fievel struct {
-	Stats    Stats
-	cfg      Config
-	reducers []Reducer
-	servers  []*server // in the order of the configuration, the one for the rest last
-	byAddr   map[netip.Addr]*server
-	rest     *server
-	parts    []*part
-	clock    clock
-	item     item
-	line     []byte
+	Stats     Stats
+	cfg       Config
+	windowers []*windower
+	servers   []*server // in the order of the configuration, the one for the rest last
+	byAddr    map[netip.Addr]*server
+	rest      *server
+	parts     []*part
+	clock     clock
+	reloads   int
+	unsettled bool // windows may be open that began before the last of them
+	over      bool // and one of those may be over
+	item      item
+	into      []*window // of the message being decided
+	line      []byte
 	// Sets whose outputs may hold reports back.
 	unflushed []*set
 	err       error // the first of an output
 	// Packets that are not counted yet, where some reducer wants them.
-	watches bool
 	seen    []seenPacket
 	decided int
 }
 
+// A server is known by its place among all.
+type server struct {
+	name  string
+	place int
+	own   func(netip.Addr) bool // its addresses, or nil where they are not known
+}
+
 // New returns a Fievel whose reports show addresses as anon writes them.
 func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
-	f := &Fievel{cfg: cfg, reducers: reducers, watches: countsPackets(reducers), byAddr: make(map[netip.Addr]*server)}
+	f := &Fievel{cfg: cfg, byAddr: make(map[netip.Addr]*server)}
+	f.clock.far = int64(maxJump)
 	for i := range max(cfg.Workers, 1) {
 		own := anon.Clone()
 		f.parts = append(f.parts, &part{
@@ -73,27 +85,49 @@ func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 			f.parts[i].event.Facts = cfg.Facts
 		}
 	}
-	f.clock.far = int64(maxJump)
-	for _, s := range cfg.Servers {
+	f.know()
+	f.assign(reducers)
+	return f
+}
+
+// know makes the servers.
+func (f *Fievel) know() {
+	for _, s := range f.cfg.Servers {
 		srv := f.newServer(s.Name)
-		f.servers = append(f.servers, srv)
 		for _, a := range s.Addresses {
 			f.byAddr[a] = srv
 		}
-	}
-	// The rest may go to a server that has addresses of its own.
-	for _, srv := range f.servers {
-		if srv.name == cfg.Server {
+		// The rest may go to a server that has addresses of its own.
+		if s.Name == f.cfg.Server {
 			f.rest = srv
-			return f
 		}
 	}
-	f.rest = f.newServer(cfg.Server)
-	// Where servers are told apart, the one for the rest is there from its
-	// first message on.
-	f.rest.silent = len(cfg.Servers) > 0
-	f.servers = append(f.servers, f.rest)
-	return f
+	if f.rest == nil {
+		f.rest = f.newServer(f.cfg.Server)
+	}
+}
+
+func (f *Fievel) newServer(name string) *server {
+	s := &server{name: name, place: len(f.servers), own: f.ownAddresses(name)}
+	f.servers = append(f.servers, s)
+	return s
+}
+
+// ownAddresses tells the addresses of the server of that name from others, or
+// is nil where they are not known.
+func (f *Fievel) ownAddresses(name string) func(netip.Addr) bool {
+	for _, s := range f.cfg.Servers {
+		if s.Name == name && len(s.Addresses) > 0 {
+			return func(a netip.Addr) bool {
+				srv := f.byAddr[a]
+				return srv != nil && srv.name == name
+			}
+		}
+	}
+	if f.cfg.Sides.Known() {
+		return f.cfg.Sides.IsServer
+	}
+	return nil
 }
 
 // Err is the first error of an output; reports went on to the others.
@@ -114,49 +148,56 @@ func (f *Fievel) take(it *item) {
 // Tick closes the windows of time that are over at t, where a live source has
 // been silent since. It believes t as it would a packet.
 func (f *Fievel) Tick(t time.Time) {
-	if f.cfg.Window.Messages == 0 && f.clock.set && near(f.clock.now, t.UnixNano(), f.clock.far) {
-		f.advance(max(t.UnixNano(), f.clock.now))
+	if f.clock.set && near(f.clock.now, t.UnixNano(), f.clock.far) {
+		f.pass(max(t.UnixNano(), f.clock.now), goesOn)
+	}
+}
+
+// pass reports all windows that are over when a message at t comes.
+func (f *Fievel) pass(t int64, turn turn) {
+	for _, d := range f.windowers {
+		d.pass(t, turn)
+	}
+	if f.over {
+		f.settle()
 	}
 }
 
 // believed takes messages whose time is believed.
 func (f *Fievel) believed(list []*item) {
 	for _, it := range list {
-		if f.cfg.Window.Messages > 0 {
-			f.counted(it)
-			continue
-		}
-		f.advance(it.time)
-		f.timed(it)
+		f.pass(it.time, f.clock.turned())
+		f.decide(it)
 	}
 	f.Stats.Late += f.clock.refused()
 }
 
-// timed puts a message into the window of its time.
-func (f *Fievel) timed(it *item) {
-	srv := f.server(it)
-	seq := it.time / f.cfg.length()
-	if seq < f.clock.closed {
+// decide puts a message into its windows.
+func (f *Fievel) decide(it *item) {
+	srv, late := f.server(it), false
+	f.into = f.into[:0]
+	for _, d := range f.windowers {
+		if !d.choose(srv, it.time) {
+			late = true
+		} else if d.at != nil {
+			d.at.messages++
+			f.into = append(f.into, d.at)
+		}
+	}
+	if late {
 		f.Stats.Late++
-		srv.lost++
+	} else {
+		f.Stats.Reduced++
+	}
+	if len(f.into) == 0 {
 		return
 	}
-	f.reduce(srv, srv.at(seq), it)
-}
-
-// reduce gives a message to its part for the window: at once where there is only
-// one part.
-func (f *Fievel) reduce(srv *server, w *window, it *item) {
-	f.Stats.Reduced++
-	w.messages++
-	p := it.part
-	switch {
-	case it.msg != nil:
-		p.reduce(w, it.msg)
-	case len(f.parts) == 1:
-		p.reduce(w, p.dec.Decode(&it.payload))
-	default:
-		p.jobs = append(p.jobs, job{it.payload, w})
+	it.part.take(it, f.into)
+	for _, d := range f.windowers {
+		if d.at != nil && d.window.Messages > 0 && d.at.messages == uint64(d.window.Messages) {
+			d.cut(d.sequences[srv.place], d.at, false)
+			f.flush()
+		}
 	}
 }
 
@@ -190,7 +231,29 @@ func (f *Fievel) Lost(source, dest netip.Addr) {
 	if srv == nil {
 		srv = f.byAddress(dest)
 	}
-	srv.lost++
+	f.lose(srv, 1)
+}
+
+// lose counts what is missing at a server, and returns the windowers that have
+// counted it.
+func (f *Fievel) lose(srv *server, n uint64) (told []*windower) {
+	for _, d := range f.windowers {
+		if !d.waits(srv) {
+			d.sequences[srv.place].lost += n
+			told = append(told, d)
+		}
+	}
+	return told
+}
+
+// LostAnywhere counts packets of an interface that are missing at nobody knows
+// which server: the kernel had no room for them. They stand with the rest.
+func (f *Fievel) LostAnywhere(n uint64, iface int) {
+	for _, d := range f.lose(f.rest, n) {
+		q := d.sequences[f.rest.place]
+		q.count(nil, reduce.PacketKind{Interface: uint8(iface), Fate: reduce.DroppedPacket}, n)
+		q.silent = false
+	}
 }
 
 // Close reports what is in the last windows, partial as they are. It does not
@@ -198,87 +261,15 @@ func (f *Fievel) Lost(source, dest netip.Addr) {
 func (f *Fievel) Close() error {
 	_ = f.Flush() // its error is returned below
 	f.believed(f.clock.rest())
-	if f.cfg.Window.Messages > 0 {
-		f.cutAll()
-	} else {
-		f.finish()
+	for _, d := range f.windowers {
+		d.finish()
 	}
 	f.flush()
+	for _, p := range f.parts {
+		f.Stats.Malformed += p.malformed
+		p.malformed = 0
+	}
 	return f.err
-}
-
-// send makes a report of each reducer of w, of what all parts have, and passes
-// it on.
-func (f *Fievel) send(srv *server, w *window, final bool) {
-	f.drain()
-	// Those that have nothing may still have queries whose time is over.
-	for i, p := range f.parts {
-		if w.parts[i] == nil {
-			w.parts[i] = w.set.fresh(i)
-		}
-		w.parts[i].Close(p.event, w.end, final)
-	}
-	all := w.parts[0]
-	for _, o := range w.parts[1:] {
-		all.Merge(o)
-	}
-	all.Failures(func(where string, n uint64, first error) {
-		f.cfg.Log.Warn("where failed, messages not selected", "server", srv.name, "window", time.Unix(0, w.start).UTC(), "where", where, "count", n, "err", first)
-	})
-	if f.watches {
-		for kind, n := range srv.packets {
-			srv.count(w, kind, n)
-		}
-		all.AddPackets(w.packets, f.cfg.Interfaces)
-	}
-	clear(srv.packets)
-	w.malformed = all.Malformed
-	f.Stats.Malformed += w.malformed
-	if f.cfg.Windows != nil {
-		f.cfg.Windows(all, w.header())
-		all.Reset()
-		return
-	}
-	if n := len(f.unflushed); n == 0 || f.unflushed[n-1] != w.set {
-		f.unflushed = append(f.unflushed, w.set)
-	}
-	for i := range w.set.reducers {
-		c := &w.set.reducers[i]
-		rep := report.Report{Type: c.Type, ServerID: srv.name, Window: w.header()}
-		all.Report(i, &rep)
-		if c.Seed {
-			f.line = rep.AppendSeed(f.line[:0])
-		} else {
-			f.line = rep.Append(f.line[:0])
-		}
-		f.Stats.Reports++
-		if t, ok := c.Output.(bus.Timed); ok {
-			t.At(w.time())
-		}
-		if err := c.Output.Send(f.line); err != nil && f.err == nil {
-			f.err = err
-		}
-	}
-	all.Reset()
-}
-
-func (f *Fievel) flush() {
-	for _, s := range f.unflushed {
-		for i := range s.reducers {
-			if err := s.reducers[i].Output.Flush(); err != nil && f.err == nil {
-				f.err = err
-			}
-		}
-	}
-	f.unflushed = f.unflushed[:0]
-}
-
-// LostAnywhere counts packets of an interface that are missing at nobody knows
-// which server: the kernel had no room for them. They stand with the rest.
-func (f *Fievel) LostAnywhere(n uint64, iface int) {
-	f.rest.lost += n
-	f.rest.count(nil, reduce.PacketKind{Interface: uint8(iface), Fate: reduce.DroppedPacket}, n)
-	f.rest.silent = false
 }
 
 // AddAddress gives a configured server one more address.

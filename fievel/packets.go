@@ -1,6 +1,8 @@
 package fievel
 
 import (
+	"slices"
+
 	"ratadns/packet"
 	"ratadns/reduce"
 )
@@ -14,7 +16,9 @@ type seenPacket struct {
 }
 
 // Watches implements [speedy.Watcher]: some reducer counts packets.
-func (f *Fievel) Watches() bool { return f.watches }
+func (f *Fievel) Watches() bool {
+	return slices.ContainsFunc(f.windowers, func(d *windower) bool { return d.watches })
+}
 
 // countsPackets reports whether one of them is of packets.
 func countsPackets(reducers []Reducer) bool {
@@ -63,38 +67,33 @@ func (f *Fievel) countBefore(place uint64) {
 	}
 }
 
-// count puts a packet into the window of its time. Packets tell no time: those
+// count puts a packet into the windows of its time. Packets tell no time: those
 // that come before the first message, or far from the time that messages have,
 // count where time is.
 func (f *Fievel) count(p *seenPacket) {
-	p.server.count(f.windowOf(p.server, p.time), p.kind, 1)
+	for _, d := range f.windowers {
+		d.at, d.held = nil, d.before.holds(d.born)
+		if d.watches && !d.held {
+			q := d.sequences[p.server.place]
+			d.at = d.windowAt(q, p.time)
+			q.count(d.at, p.kind, 1)
+		}
+	}
 }
 
-// windowOf is the open window for a packet of that time, or nil.
-func (f *Fievel) windowOf(srv *server, t int64) *window {
-	if f.cfg.Window.Messages > 0 {
-		return srv.first()
+// windowAt is the open window for a packet of that time, or nil.
+func (d *windower) windowAt(q *sequence, t int64) *window {
+	if d.window.Messages > 0 {
+		return q.first()
 	}
-	if !f.clock.set || srv.silent {
+	clock := &d.f.clock
+	if !clock.set || q.silent {
 		return nil
 	}
-	length := f.cfg.length()
-	seq, now := t/length, f.clock.now/length
-	if seq < f.clock.closed || seq > now+1 {
-		seq = max(now, f.clock.closed)
+	length := d.length()
+	seq, now := t/length, clock.now/length
+	if seq < d.closed || seq > now+1 {
+		seq = max(now, d.closed)
 	}
-	return srv.at(seq)
-}
-
-// count counts a packet in a window, or where that is nil in the next one that is
-// reported.
-func (s *server) count(w *window, kind reduce.PacketKind, n uint64) {
-	to := &s.packets
-	if w != nil {
-		to = &w.packets
-	}
-	if *to == nil {
-		*to = make(reduce.PacketCounts)
-	}
-	(*to)[kind] += n
+	return q.at(seq, length)
 }

@@ -26,8 +26,11 @@ type part struct {
 	found []item // of this batch
 	next  int    // the first of found that is not decided
 	jobs  []job
+	into  []*window // of all jobs
 	item  item
-	_     cpu.CacheLinePad
+
+	malformed uint64 // messages
+	_         cpu.CacheLinePad
 }
 
 // An item is a message whose window is to be decided, or word of one lost.
@@ -60,10 +63,10 @@ func (it *item) clone() *item {
 	return &c
 }
 
-// A job is a message for a window.
+// A job is a message for so many windows.
 type job struct {
 	payload packet.Payload
-	window  *window
+	windows int
 }
 
 // Handlers are the parts, for an engine with as many workers. Its flush is
@@ -154,21 +157,44 @@ func (f *Fievel) drain() {
 	wg.Wait()
 }
 
-func (p *part) work() {
-	for i := range p.jobs {
-		j := &p.jobs[i]
-		p.reduce(j.window, p.dec.Decode(&j.payload))
+// take reduces a message, at once where there is only one part.
+func (p *part) take(it *item, into []*window) {
+	switch {
+	case it.msg != nil:
+		p.reduce(into, it.msg)
+	case len(p.f.parts) == 1:
+		p.reduce(into, p.dec.Decode(&it.payload))
+	default:
+		p.jobs = append(p.jobs, job{it.payload, len(into)})
+		p.into = append(p.into, into...)
 	}
-	p.jobs = p.jobs[:0]
 }
 
-// reduce feeds the part's reducers of a window.
-func (p *part) reduce(w *window, m *speedy.Message) {
-	mine := w.parts[p.index]
-	if mine == nil {
-		mine = w.set.fresh(p.index)
-		w.parts[p.index] = mine
+func (p *part) work() {
+	into := p.into
+	for i := range p.jobs {
+		j := &p.jobs[i]
+		p.reduce(into[:j.windows], p.dec.Decode(&j.payload))
+		into = into[j.windows:]
 	}
+	p.jobs, p.into = p.jobs[:0], p.into[:0]
+}
+
+// reduce feeds the part's reducers of some windows.
+func (p *part) reduce(into []*window, m *speedy.Message) {
 	p.event.Set(m)
-	mine.Add(p.event)
+	if m.Malformed != 0 {
+		p.malformed++
+	}
+	for i, w := range into {
+		if i > 0 {
+			p.event.Again()
+		}
+		mine := w.parts[p.index]
+		if mine == nil {
+			mine = w.set.fresh(p.index)
+			w.parts[p.index] = mine
+		}
+		mine.Add(p.event)
+	}
 }

@@ -1,6 +1,10 @@
 package fievel
 
-import "ratadns/reduce"
+import (
+	"slices"
+
+	"ratadns/reduce"
+)
 
 // A set is the reducers that the windows of a server begin with. A window keeps
 // its set to its end, so that other reducers take over between two windows and
@@ -9,34 +13,111 @@ type set struct {
 	reducers []Reducer
 	groups   []*reduce.Group    // one for each part
 	free     [][]*reduce.Window // of each part
+	watches  bool               // some reducer counts packets
+	born     int                // by Fievel.reloads
 }
 
-// newSet makes one of the present reducers for the server of that name, after the
-// one it has.
-func (f *Fievel) newSet(server string, before *set) *set {
-	s := &set{reducers: f.reducers, free: make([][]*reduce.Window, len(f.parts))}
+// newSet makes one for a server.
+func (f *Fievel) newSet(srv *server, reducers []Reducer) *set {
+	s := &set{
+		reducers: reducers, free: make([][]*reduce.Window, len(f.parts)), watches: countsPackets(reducers), born: f.reloads,
+	}
 	var uses []reduce.Use
-	for _, r := range f.reducers {
+	for _, r := range reducers {
 		uses = append(uses, reduce.Use{Entry: r.Entry, Params: r.Params})
 	}
-	own := f.ownAddresses(server)
-	for i := range f.parts {
+	for range f.parts {
 		g := reduce.NewGroup(uses, len(f.parts))
-		g.Own = own
-		if before != nil {
-			g.Follow(before.groups[i])
-		}
+		g.Own = srv.own
 		s.groups = append(s.groups, g)
 	}
 	return s
 }
 
+// follow takes over from the set of the windows before.
+func (s *set) follow(before *set) {
+	for i, g := range s.groups {
+		g.Follow(before.groups[i])
+	}
+}
+
+// remember takes over what reducers remember where they had other windows.
+func (s *set) remember(before *set) {
+	for i, g := range s.groups {
+		g.Remember(before.groups[i])
+	}
+}
+
 // Reload gives other reducers to the windows that begin from now on; those that
-// are open go on as they are. No handler may be running.
+// are open go on as they are. A reducer that wants other windows than it had gets
+// them where those end. No handler may be running.
 func (f *Fievel) Reload(reducers []Reducer) {
-	f.reducers, f.watches = reducers, countsPackets(reducers)
-	for _, srv := range f.servers {
-		srv.set = f.newSet(srv.name, srv.set)
+	f.reloads++
+	f.assign(reducers)
+	f.settle()
+}
+
+// assign divides reducers among the windowers.
+func (f *Fievel) assign(reducers []Reducer) {
+	had := make(map[string]*windower)
+	for _, d := range f.windowers {
+		for i := range d.reducers {
+			had[d.reducers[i].Type] = d
+		}
+	}
+	of := make(map[*windower][]Reducer)
+	for _, r := range reducers {
+		if r.Window == (Window{}) {
+			r.Window = f.cfg.Window
+		}
+		r.Window = r.Window.plain()
+		d := f.windowerOf(r.Window, had[r.Type])
+		of[d] = append(of[d], r)
+	}
+	for _, d := range f.windowers {
+		d.turnTo(of[d])
+	}
+}
+
+// windowerOf is the windower of a reducer that wants w and is at before, or is
+// new.
+func (f *Fievel) windowerOf(w Window, before *windower) *windower {
+	if before != nil && before.window == w {
+		return before
+	}
+	for _, d := range f.windowers {
+		if d.window == w && d.before == before && (before == nil || d.born == f.reloads) {
+			return d
+		}
+	}
+	return f.newWindower(w, before)
+}
+
+// settle forgets what only windows that are over have needed since a reload.
+func (f *Fievel) settle() {
+	f.unsettled, f.over = false, false
+	f.windowers = slices.DeleteFunc(f.windowers, func(d *windower) bool {
+		old := d.isOpen(func(q *sequence, w *window) bool { return w.set != q.set && len(w.set.reducers) > 0 })
+		if old {
+			f.unsettled = true
+			return false
+		}
+		d.watches = countsPackets(d.reducers)
+		f.unsettled = f.unsettled || d.before != nil
+		gone := len(d.reducers) == 0
+		if gone || d.before == nil {
+			f.hand(d)
+		}
+		return gone
+	})
+}
+
+// hand lets those that wait for d wait for what d waits for, or for nothing.
+func (f *Fievel) hand(d *windower) {
+	for _, o := range f.windowers {
+		if o.before == d {
+			o.before, o.born = d.before, d.born
+		}
 	}
 }
 

@@ -1,11 +1,13 @@
 package jerry
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -174,23 +176,24 @@ func (s *server) append(dst []byte, now time.Time) []byte {
 	dst = appendMoment(append(dst, ','), "lastSeen", seen)
 	dst = appendSeconds(append(dst, `,"lag":`...), now.UnixNano()-seen)
 	dst = s.appendRates(append(dst, `,"rates":`...), seen)
-	dst = appendMember(append(dst, ','), "lost", s.sum.lost)
-	dst = appendMember(append(dst, ','), "malformed", s.sum.malformed)
+	sum := s.sum()
+	dst = appendMember(append(dst, ','), "lost", sum.lost)
+	dst = appendMember(append(dst, ','), "malformed", sum.malformed)
 	dst = appendMember(append(dst, ','), "gaps", s.gaps)
-	if s.partialAt(seen) {
-		return append(dst, `,"partial":true}`...)
-	}
-	return append(dst, `,"partial":false}`...)
+	newest := s.newestWhere(seen, func(*report.Window) bool { return true })
+	return append(strconv.AppendBool(append(dst, `,"partial":`...), newest != nil && newest.window().Partial), '}')
 }
 
-// partialAt reports whether the window that ends at end is a partial one.
-func (s *server) partialAt(end int64) bool {
+// newestWhere is the newest window of any type that ends by limit and is wanted;
+// of those that end together, the shortest.
+func (s *server) newestWhere(limit int64, wanted func(*report.Window) bool) (newest *kept) {
 	for _, sr := range s.series {
-		if k := sr.newestWhere(end, func(*report.Window) bool { return true }); k != nil && k.window().End == end {
-			return k.window().Partial
+		k := sr.newestWhere(limit, wanted)
+		if k != nil && (newest == nil || cmp.Or(cmp.Compare(k.span().end, newest.span().end), cmp.Compare(k.span().start, newest.span().start)) > 0) {
+			newest = k
 		}
 	}
-	return false
+	return newest
 }
 
 // newestWhere is the newest window that ends by limit and is wanted.
@@ -208,12 +211,6 @@ func complete(w *report.Window) bool { return !w.Partial && w.End > w.Start }
 // appendRates appends messages per second, and those of queries and responses
 // if a reducer of the catalogue tells them, of the newest complete windows.
 func (s *server) appendRates(dst []byte, limit int64) []byte {
-	var newest *report.Window
-	for _, sr := range s.series {
-		if k := sr.newestWhere(limit, complete); k != nil && (newest == nil || k.window().End > newest.End) {
-			newest = k.window()
-		}
-	}
 	dst = append(dst, '{')
 	comma := false
 	member := func(name string, v float64) {
@@ -224,9 +221,8 @@ func (s *server) appendRates(dst []byte, limit int64) []byte {
 		dst = append(report.AppendString(dst, name), ':')
 		dst = report.AppendNumber(dst, v)
 	}
-	if newest != nil {
-		told := s.tally[windowID{span{newest.Start, newest.End}, newest.Seq}]
-		member("messages", math.Round(float64(told.messages)/newest.Seconds()*1e3)/1e3)
+	if newest := s.newestWhere(limit, complete); newest != nil {
+		member("messages", math.Round(float64(s.tally[newest.id()].messages)/newest.window().Seconds()*1e3)/1e3)
 	}
 	for _, m := range []struct{ name, typ, member string }{
 		{"queries", "QueriesPerSecond", "qps"},

@@ -90,8 +90,9 @@ func (c storeCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(typesDesc, float64(len(s.types)))
 	for name, srv := range s.servers {
 		gauge(seenDesc, float64(srv.newestEnd(limit))/1e9, name)
-		gauge(lostDesc, float64(srv.sum.lost), name)
-		gauge(malformedDesc, float64(srv.sum.malformed), name)
+		sum := srv.sum()
+		gauge(lostDesc, float64(sum.lost), name)
+		gauge(malformedDesc, float64(sum.malformed), name)
 		gauge(gapsDesc, float64(srv.gaps), name)
 	}
 }

@@ -148,12 +148,19 @@ func (s *store) seriesOf(typ string, servers []string) ([]*series, error) {
 }
 
 // newestOf is what relative times count from: the end of the newest window of
-// the servers, of any type, that is not ahead of the clock. Without servers it
-// is the clock.
+// the servers, of any type, that is not ahead of the clock. Where the windows of
+// the type are longer, and so may have ended before, it is that of the type's.
+// Without servers it is the clock.
 func newestOf(chosen []*series, now time.Time) int64 {
-	newest := int64(math.MinInt64)
+	limit, newest := now.Add(maxSkew).UnixNano(), int64(math.MinInt64)
 	for _, sr := range chosen {
-		newest = max(newest, sr.server.newestEnd(now.Add(maxSkew).UnixNano()))
+		end := sr.server.newestEnd(limit)
+		if k := sr.newestWhere(limit, func(*report.Window) bool { return true }); k != nil {
+			if own := k.span(); end-own.end <= own.end-own.start {
+				end = own.end
+			}
+		}
+		newest = max(newest, end)
 	}
 	if newest == math.MinInt64 {
 		return now.UnixNano()

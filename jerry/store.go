@@ -46,7 +46,7 @@ type server struct {
 	name   string
 	series map[string]*series // by type
 	tally  map[windowID]*tally
-	sum    tally // over the tally
+	sums   map[kind]*tally // over the tally
 	gaps   uint64
 }
 
@@ -55,6 +55,15 @@ type server struct {
 type windowID struct {
 	span
 	seq int64
+	kind
+}
+
+// A kind is the windows that follow one another at a server: those of one length
+// of time. Windows of messages do not tell how many they want, so those of each
+// type are of a kind.
+type kind struct {
+	length int64
+	typ    string
 }
 
 // A span is a window's place in time.
@@ -89,8 +98,15 @@ type kept struct {
 }
 
 func (k *kept) window() *report.Window { return &k.report.Window }
-func (k *kept) id() windowID           { return windowID{k.span(), k.report.Window.Seq} }
 func (k *kept) span() span             { return span{k.report.Window.Start, k.report.Window.End} }
+func (k *kept) id() windowID           { return windowID{k.span(), k.report.Window.Seq, k.kind()} }
+
+func (k *kept) kind() kind {
+	if l := length(k.window()); l > 0 {
+		return kind{length: l}
+	}
+	return kind{typ: k.report.Type}
+}
 
 func newStore(keep time.Duration, maxBytes Octets) *store {
 	return &store{
@@ -150,7 +166,7 @@ func (s *store) open(r *report.Report) (*series, error) {
 		s.types[t.name] = t
 	}
 	if srv == nil {
-		srv = &server{name: r.ServerID, series: make(map[string]*series), tally: make(map[windowID]*tally)}
+		srv = &server{name: r.ServerID, series: make(map[string]*series), tally: make(map[windowID]*tally), sums: make(map[kind]*tally)}
 		s.servers[srv.name] = srv
 	}
 	sr := srv.series[t.name]
@@ -244,19 +260,25 @@ func length(w *report.Window) int64 {
 
 // tell adds a window to the server's tally.
 func (s *server) tell(k *kept) {
-	w, t := k.window(), s.tally[k.id()]
+	id := k.id()
+	w, t, sum := k.window(), s.tally[id], s.sums[id.kind]
+	if sum == nil {
+		sum = &tally{}
+		s.sums[id.kind] = sum
+	}
 	if t == nil {
 		t = &tally{}
-		s.tally[k.id()] = t
+		s.tally[id] = t
+		sum.refs++
 	}
 	t.refs++
 	for _, c := range []struct {
 		told, sum *uint64
 		n         uint64
 	}{
-		{&t.messages, &s.sum.messages, w.Messages},
-		{&t.malformed, &s.sum.malformed, w.Malformed},
-		{&t.lost, &s.sum.lost, w.Lost},
+		{&t.messages, &sum.messages, w.Messages},
+		{&t.malformed, &sum.malformed, w.Malformed},
+		{&t.lost, &sum.lost, w.Lost},
 	} {
 		if c.n > *c.told {
 			*c.sum += c.n - *c.told
@@ -266,15 +288,29 @@ func (s *server) tell(k *kept) {
 }
 
 // untell forgets one report of a window.
-func (s *server) untell(p windowID) {
-	t := s.tally[p]
+func (s *server) untell(id windowID) {
+	t, sum := s.tally[id], s.sums[id.kind]
 	if t.refs--; t.refs > 0 {
 		return
 	}
-	s.sum.messages -= t.messages
-	s.sum.malformed -= t.malformed
-	s.sum.lost -= t.lost
-	delete(s.tally, p)
+	delete(s.tally, id)
+	sum.messages -= t.messages
+	sum.malformed -= t.malformed
+	sum.lost -= t.lost
+	if sum.refs--; sum.refs == 0 {
+		delete(s.sums, id.kind)
+	}
+}
+
+// sum is what the windows kept held. Windows of several kinds tell of the same
+// messages, so those of the kind that tells most count.
+func (s *server) sum() (most tally) {
+	for _, t := range s.sums {
+		most.messages = max(most.messages, t.messages)
+		most.malformed = max(most.malformed, t.malformed)
+		most.lost = max(most.lost, t.lost)
+	}
+	return most
 }
 
 // newestEnd is the end of the server's newest window that does not end after

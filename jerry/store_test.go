@@ -152,15 +152,23 @@ func checkStore(t *testing.T, s *store) {
 			}
 			refs += len(sr.windows)
 		}
-		var sum tally
-		for _, tl := range srv.tally {
+		sums := make(map[kind]tally)
+		for id, tl := range srv.tally {
+			sum := sums[id.kind]
 			sum.messages += tl.messages
 			sum.malformed += tl.malformed
 			sum.lost += tl.lost
+			sum.refs++
+			sums[id.kind] = sum
 			refs -= tl.refs
 		}
-		if sum != srv.sum || refs != 0 {
-			t.Errorf("%s: sum %+v, want %+v; %d windows not told", name, srv.sum, sum, refs)
+		for kind, sum := range sums {
+			if told := srv.sums[kind]; told == nil || sum != *told {
+				t.Errorf("%s: %+v: sum %+v, want %+v", name, kind, told, sum)
+			}
+		}
+		if refs != 0 || len(sums) != len(srv.sums) {
+			t.Errorf("%s: %d windows not told; sums of %d kinds, want %d", name, refs, len(srv.sums), len(sums))
 		}
 		if gaps != srv.gaps {
 			t.Errorf("%s: %d gaps, want %d", name, srv.gaps, gaps)

@@ -182,17 +182,16 @@ func (s *stream) play(ctx context.Context, at moment, speed float64) {
 func (s *store) newest(servers []string, now time.Time) int64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var chosen []*series
+	newest := int64(math.MinInt64)
 	for _, srv := range s.servers {
-		if len(servers) > 0 && !slices.Contains(servers, srv.name) {
-			continue
-		}
-		for _, sr := range srv.series { // any of them knows its server
-			chosen = append(chosen, sr)
-			break
+		if len(servers) == 0 || slices.Contains(servers, srv.name) {
+			newest = max(newest, srv.newestEnd(now.Add(maxSkew).UnixNano()))
 		}
 	}
-	return newestOf(chosen, now)
+	if newest == math.MinInt64 {
+		return now.UnixNano()
+	}
+	return newest
 }
 
 // after lists the first buckets after last, in the order they closed, of those

@@ -63,10 +63,15 @@ func NewEvent(anon *speedy.Anonymizer) *Event {
 // Set makes e stand for m.
 func (e *Event) Set(m *speedy.Message) {
 	e.Message = m
-	e.Match, e.LatencyNS, e.Retransmissions, e.Query, e.Bare = Unmatched, 0, 0, nil, false
 	e.asked.made, e.lower.made, e.json.made = false, false, false
 	e.addrs[0].made, e.addrs[1].made = false, false
 	e.split.made, e.opts.made = false, false
+	e.Again()
+}
+
+// Again readies e for another window. What does not depend on reducers stays made.
+func (e *Event) Again() {
+	e.Match, e.LatencyNS, e.Retransmissions, e.Query, e.Bare = Unmatched, 0, 0, nil, false
 	if e.ordinal++; e.ordinal == 0 { // of which old values could seem to be
 		clear(e.values)
 		clear(e.verdicts)

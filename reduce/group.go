@@ -90,6 +90,17 @@ func (g *Group) Follow(before *Group) {
 	}
 }
 
+// Remember takes a copy of what reducers remember in a group of the same server,
+// which goes on beside this one.
+func (g *Group) Remember(before *Group) {
+	g.memories = make(map[string]*memory)
+	for i := range g.uses {
+		if key := g.memoryKey(i); before.memories[key] != nil {
+			g.memories[key] = before.memories[key].clone()
+		}
+	}
+}
+
 // dim is the field of that name, which exists.
 func (g *Group) dim(name string) dim {
 	for _, d := range g.dims {

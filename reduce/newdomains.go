@@ -81,6 +81,16 @@ func newMemory(days int) *memory {
 	return &memory{turns: int64(days) * 86400e9 / (memoryParts - 1)}
 }
 
+// clone is a copy. Only the first part still changes.
+func (m *memory) clone() *memory {
+	c := *m
+	if m.parts[0] != nil {
+		first := *m.parts[0]
+		c.parts[0] = &first
+	}
+	return &c
+}
+
 // turn begins a new part when t is the time for it, or capture begins anew.
 func (m *memory) turn(t int64) {
 	switch {

@@ -50,12 +50,6 @@ type config struct {
 
 // Lengths and sizes are read as words, so that an error can tell where.
 
-type windowConfig struct {
-	Duration string `yaml:"duration"`
-	Messages *int   `yaml:"messages"`
-	Lateness string `yaml:"lateness"`
-}
-
 type jerryConfig struct {
 	Listen    string          `yaml:"listen"`
 	Keep      string          `yaml:"keep"`
@@ -157,19 +151,8 @@ func (c *config) at(path, format string, args ...any) error {
 }
 
 func (c *config) validate() error {
-	w, err := c.window()
-	if err != nil {
+	if _, err := c.window(); err != nil {
 		return err
-	}
-	if err := w.Validate(); err != nil {
-		member, _, _ := strings.Cut(err.Error(), " ")
-		return c.at("$.window."+member, "window.%w", err)
-	}
-	if c.Window.Messages != nil && c.Window.Duration != "" {
-		return c.at("$.window.messages", "window has a duration and a number of messages, choose one")
-	}
-	if c.Window.Messages != nil && *c.Window.Messages == 0 {
-		return c.at("$.window.messages", "window.messages must be positive, got 0")
 	}
 	if _, err := c.serverList(); err != nil {
 		return err
@@ -243,28 +226,16 @@ func plainType(t string) string {
 }
 
 // duration reads the length at path; an empty one leaves d as it is.
-func (c *config) duration(path, text string, d *time.Duration) error {
+func (c *config) duration(path, name, text string, d *time.Duration) error {
 	if text == "" {
 		return nil
 	}
 	v, err := time.ParseDuration(text)
 	if err != nil {
-		return c.at(path, "%s must be a length with its unit, like 10s, 5m or 24h, got %q", strings.TrimPrefix(path, "$."), text)
+		return c.at(path, "%s must be a length with its unit, like 10s, 5m or 24h, got %q", name, text)
 	}
 	*d = v
 	return nil
-}
-
-// window is the configured one over the default.
-func (c *config) window() (fievel.Window, error) {
-	w := fievel.DefaultConfig().Window
-	if c.Window.Messages != nil {
-		w.Messages = *c.Window.Messages
-	}
-	if err := c.duration("$.window.duration", c.Window.Duration, &w.Duration); err != nil {
-		return w, err
-	}
-	return w, c.duration("$.window.lateness", c.Window.Lateness, &w.Lateness)
 }
 
 // jerry is the configured one over the default.
@@ -274,7 +245,7 @@ func (c *config) jerry() (jerry.Config, error) {
 		j.Listen = c.Jerry.Listen
 	}
 	j.Subscribe = c.Jerry.Subscribe
-	if err := c.duration("$.jerry.keep", c.Jerry.Keep, &j.Keep); err != nil {
+	if err := c.duration("$.jerry.keep", "jerry.keep", c.Jerry.Keep, &j.Keep); err != nil {
 		return j, err
 	}
 	if c.Jerry.MaxBytes != "" {

@@ -18,6 +18,7 @@ import (
 type reducerConfig struct {
 	Use      string        `yaml:"use"`
 	Name     string        `yaml:"name"`
+	Window   *windowConfig `yaml:"window"`
 	Output   *outputConfig `yaml:"output"`
 	Envelope string        `yaml:"envelope"`
 	N        *int          `yaml:"n"`
@@ -203,6 +204,9 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 	}
 	if r.Envelope != "" && r.Envelope != "seed" && r.Envelope != "full" {
 		return c.at(at("envelope"), "envelope must be seed or full, got %q", r.Envelope)
+	}
+	if _, err := c.windowOf(path, r); err != nil {
+		return err
 	}
 	if r.Output != nil {
 		return c.checkOutput(at("output"), r.Output)

@@ -39,7 +39,7 @@ func (c *fievelCmd) Run(e *env) error {
 		return err
 	}
 	reload := newReloader(e, cfg)
-	reload.check = refuse
+	reload.prepare = refuse
 	plain, _ := speedy.NewAnonymizer(speedy.None, speedy.Key{})
 	fc, err := cfg.fievel()
 	if err != nil {
@@ -227,7 +227,8 @@ func newReducer(cfg *config, r *reducerConfig, o bus.Output) fievel.Reducer {
 	if envelope == "" {
 		envelope = cfg.Envelope
 	}
-	return fievel.Reducer{Type: r.typ(), Entry: entry, Params: p, Seed: envelope == "seed", Output: o}
+	window, _ := cfg.windowOf("", r) // which has been checked
+	return fievel.Reducer{Type: r.typ(), Entry: entry, Params: p, Window: window, Seed: envelope == "seed", Output: o}
 }
 
 // addAnonymous lets f know the servers by their anonymised addresses too, which

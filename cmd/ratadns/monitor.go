@@ -42,6 +42,7 @@ func (c *monitorCmd) Run(e *env) error {
 		return err
 	}
 	reload := newReloader(e, cfg)
+	reload.prepare = func(cfg *config) error { c.windows(cfg); return nil }
 	anon, err := cfg.anonymizer(e.log)
 	if err != nil {
 		return err

@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"ratadns/archive"
@@ -132,10 +135,13 @@ func (out *outputs) openFile(cfg *config, o *outputConfig, name string) (bus.Out
 		return f.Output, nil
 	}
 	var file bus.Output
-	if *rotation == (bus.Rotation{}) {
-		file, err = bus.OpenFile(name)
-	} else {
+	switch {
+	case *rotation != (bus.Rotation{}):
 		file, err = bus.OpenRotating(name, *rotation)
+	case out.live && bus.IsFIFO(name):
+		file = bus.OpenFIFO(name)
+	default:
+		file, err = bus.OpenFile(name)
 	}
 	if err != nil {
 		return nil, err
@@ -148,13 +154,23 @@ func (out *outputs) openFile(cfg *config, o *outputConfig, name string) (bus.Out
 // redisGrace is how long the end waits for a Redis that is away.
 const redisGrace = 5 * time.Second
 
-// Close flushes and closes them all. Reports that an output did not take are an
-// error, whenever they were dropped.
+// Close flushes and closes them all, side by side. Reports that an output did not
+// take are an error, whenever they were dropped.
 func (out *outputs) Close(log *slog.Logger) error {
-	err := out.stdout.Close()
-	for _, f := range out.files {
-		err = first(err, f.Close())
+	closing := []func() error{out.stdout.Close}
+	for _, name := range slices.Sorted(maps.Keys(out.files)) {
+		closing = append(closing, out.files[name].Close)
 	}
+	if out.redis != nil {
+		closing = append(closing, func() error { return out.redis.Close(redisGrace) })
+	}
+	errs := make([]error, len(closing))
+	var wg sync.WaitGroup
+	for i, c := range closing {
+		wg.Go(func() { errs[i] = c() })
+	}
+	wg.Wait()
+	err := first(errs...)
 	for _, q := range out.queues {
 		if s := q.Stats(); s != (bus.QueueStats{}) {
 			log.Info("output", "output", q.name, "sent", s.Sent, "dropped", s.Dropped)
@@ -163,11 +179,10 @@ func (out *outputs) Close(log *slog.Logger) error {
 	if out.redis == nil {
 		return err
 	}
-	rerr := out.redis.Close(redisGrace)
 	s := out.redis.Stats()
 	log.Info("redis", "sent", s.Sent, "dropped", s.Dropped)
-	if rerr == nil && s.Dropped > 0 {
-		rerr = fmt.Errorf("redis: %d reports dropped", s.Dropped)
+	if err == nil && s.Dropped > 0 {
+		err = fmt.Errorf("redis: %d reports dropped", s.Dropped)
 	}
-	return first(err, rerr)
+	return err
 }

@@ -20,10 +20,10 @@ type reloader struct {
 	out     *outputs
 	f       *fievel.Fievel
 	workers int
-	check   func(*config) error    // what else the command wants of it, or nil
+	prepare func(*config) error    // for what else the command wants of it, or nil
 	next    atomic.Pointer[config] // read and checked, not taken up yet
 	// What else the file says, as it was when the command began.
-	server, servers, window, redis, anonymize any
+	server, servers, redis, anonymize any
 }
 
 // watch starts to listen for the signal, until ctx is done.
@@ -46,7 +46,7 @@ func (r *reloader) watch(ctx context.Context) {
 // newReloader remembers what a configuration says that only a restart changes.
 func newReloader(e *env, cfg *config) *reloader {
 	return &reloader{
-		e: e, cfg: cfg, server: cfg.Server, servers: cfg.Servers, window: cfg.Window, redis: cfg.Redis, anonymize: cfg.Anonymize,
+		e: e, cfg: cfg, server: cfg.Server, servers: cfg.Servers, redis: cfg.Redis, anonymize: cfg.Anonymize,
 	}
 }
 
@@ -61,7 +61,7 @@ func (r *reloader) read() {
 		name     string
 		was, now any
 	}{
-		{"server", r.server, cfg.Server}, {"servers", r.servers, cfg.Servers}, {"window", r.window, cfg.Window},
+		{"server", r.server, cfg.Server}, {"servers", r.servers, cfg.Servers},
 		{"redis", r.redis, cfg.Redis}, {"anonymize", r.anonymize, cfg.Anonymize},
 	} {
 		if !reflect.DeepEqual(m.was, m.now) {
@@ -79,8 +79,8 @@ func (r *reloader) load() (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.check != nil {
-		if err := r.check(cfg); err != nil {
+	if r.prepare != nil {
+		if err := r.prepare(cfg); err != nil {
 			return nil, err
 		}
 	}

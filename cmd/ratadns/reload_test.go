@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,91 +43,134 @@ func (g *growing) await(t *testing.T, text string) {
 	}
 }
 
-// TestHangup reloads the configuration in the middle of a stream: a reducer that
-// stays counts every message, one that is new reports from its first window on,
-// and an error in the file changes nothing.
+// A change is the last reducer of the next configuration, and what the log tells
+// where that has an error.
+type change struct{ last, refused string }
+
+// hangup runs a command over input, and changes the last reducer meanwhile. It
+// returns what it reports, its lines by type, and its log.
+func hangup(t *testing.T, args []string, input []byte, last string, changes ...change) (reports []*report.Report, byType map[string][]string, log string) {
+	t.Helper()
+	dir := t.TempDir()
+	const text = "server: s\noutput: stdout\nanonymize: {method: none}\nwindow: {duration: 1s}\nreducers: [PacketsPerSecond, %]\n"
+	write := func(last string) string { return configFile(t, dir, strings.Replace(text, "%", last, 1)) }
+	cmd := exec.Command(self(t), append(args, "--config", write(last))...)
+	var stdout, stderr growing
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	in := bytes.NewReader(input)
+	feed := func(n int64) {
+		if _, err := io.CopyN(stdin, in, n); err != nil && err != io.EOF {
+			t.Fatal(err)
+		}
+	}
+	feed(int64(len(input) / 4))
+	stdout.await(t, `"type":"PacketsPerSecond"`)
+	reloaded := 0
+	for _, c := range changes {
+		write(c.last)
+		cmd.Process.Signal(syscall.SIGHUP)
+		if c.refused != "" {
+			stderr.await(t, c.refused)
+			continue
+		}
+		reloaded++
+		for strings.Count(stderr.String(), "configuration reloaded") < reloaded && in.Len() > 0 {
+			feed(int64(len(input) / 2000))
+			time.Sleep(10 * time.Millisecond)
+		}
+		feed(int64(len(input) / 8))
+	}
+	if in.Len() == 0 {
+		t.Errorf("all was read before the last change: %s", stderr.String())
+	}
+	feed(int64(in.Len()))
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	if !strings.Contains(stderr.String(), "late=0") {
+		t.Errorf("messages were late: %s", stderr.String())
+	}
+	byType = make(map[string][]string)
+	for line := range strings.Lines(stdout.String()) {
+		r, err := report.Parse([]byte(strings.TrimSpace(line)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports = append(reports, r)
+		byType[r.Type] = append(byType[r.Type], line)
+	}
+	return reports, byType, stderr.String()
+}
+
+// TestHangup reloads the configuration in the middle of a stream. A reducer that
+// stays reports what it would have. One that is turned on or off, or gets another
+// window, begins where the last window with the one before ends, so that each
+// message is in one report. An error in the file changes nothing.
 func TestHangup(t *testing.T) {
-	ratadns := self(t)
 	pcap, err := os.ReadFile(samplePcap(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames, err := exec.Command(ratadns, "speedy", "-r", samplePcap(t), "--anonymize", "none").Output()
+	frames, err := exec.Command(self(t), "speedy", "-r", samplePcap(t), "--anonymize", "none").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
+	for _, command := range []struct {
 		args  []string
 		input []byte
 	}{
 		{[]string{"monitor", "-r", "-", "--workers", "2"}, pcap},
 		{[]string{"fievel"}, frames},
 	} {
-		t.Run(c.args[0], func(t *testing.T) {
-			dir := t.TempDir()
-			const text = "server: s\noutput: stdout\nanonymize: {method: none}\nwindow: {duration: 1s}\nreducers: [PacketsPerSecond, %]\n"
-			write := func(last string) string { return configFile(t, dir, strings.Replace(text, "%", last, 1)) }
-			config := write("TopN")
-			cmd := exec.Command(ratadns, append(c.args, "--config", config)...)
-			var stdout, stderr growing
-			cmd.Stdout, cmd.Stderr = &stdout, &stderr
-			stdin, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer cmd.Process.Kill()
-			in := bytes.NewReader(c.input)
-			feed := func(n int64) {
-				if _, err := io.CopyN(stdin, in, n); err != nil && err != io.EOF {
-					t.Fatal(err)
+		_, unchanged, _ := hangup(t, command.args, command.input, "TopN")
+		for _, c := range []struct {
+			name    string
+			changes []change
+			types   string // that the last reducer reports as, in their order
+		}{
+			{"another", []change{{"TopNn", `rata.yml:5:30: unknown reducer \"TopNn\"`}, {last: "Rcode"}}, "TopN Rcode"},
+			{"off and on", []change{{last: "Null"}, {last: "TopN"}}, "TopN Null TopN"},
+			{"window", []change{
+				{last: "{use: TopN, window: {duration: 7s}}"},
+				{"{use: TopN, window: {duration: 0s}}", "rata.yml:5:61: window.duration must be positive, got 0s"},
+				{last: "{use: TopN, window: {messages: 100}}"},
+			}, "TopN"},
+			{"name", []change{{last: "{name: Mine, use: TopN, n: 3}"}}, "TopN Mine"},
+		} {
+			t.Run(command.args[0]+" "+c.name, func(t *testing.T) {
+				t.Parallel()
+				reports, byType, log := hangup(t, command.args, command.input, "TopN", c.changes...)
+				if !slices.Equal(byType["PacketsPerSecond"], unchanged["PacketsPerSecond"]) {
+					t.Error("the one that stays reports otherwise")
 				}
-			}
-			third := int64(len(c.input) / 3)
-			feed(third)
-			stdout.await(t, `"type":"TopN"`)
-
-			write("TopNn")
-			cmd.Process.Signal(syscall.SIGHUP)
-			stderr.await(t, `rata.yml:5:30: unknown reducer \"TopNn\"`)
-
-			write("Rcode")
-			cmd.Process.Signal(syscall.SIGHUP)
-			for !strings.Contains(stderr.String(), "configuration reloaded") && in.Len() > int(third) {
-				feed(third / 100)
-				time.Sleep(10 * time.Millisecond)
-			}
-			feed(int64(in.Len()))
-			stdin.Close()
-			if err := cmd.Wait(); err != nil {
-				t.Fatalf("%v\n%s", err, stderr.String())
-			}
-			messages := make(map[string]uint64)
-			ends := make(map[string]int64)
-			starts := make(map[string]int64)
-			for line := range strings.Lines(stdout.String()) {
-				r, err := report.Parse([]byte(strings.TrimSpace(line)))
-				if err != nil {
-					t.Fatal(err)
+				all, messages, end := uint64(0), uint64(0), int64(0)
+				var types []string
+				for _, r := range reports {
+					if r.Type == "PacketsPerSecond" {
+						all += r.Window.Messages
+						continue
+					}
+					messages += r.Window.Messages
+					if n := len(types); n == 0 || types[n-1] != r.Type {
+						if types = append(types, r.Type); n > 0 && r.Window.Start != end {
+							t.Errorf("%s begins at %d, the one before ended at %d", r.Type, r.Window.Start, end)
+						}
+					}
+					end = r.Window.End
 				}
-				messages[r.Type] += r.Window.Messages
-				ends[r.Type] = r.Window.End
-				if starts[r.Type] == 0 {
-					starts[r.Type] = r.Window.Start
+				if got := strings.Join(types, " "); all == 0 || messages != all || got != c.types {
+					t.Errorf("%s: %d messages of %d\n%s", got, messages, all, log)
 				}
-			}
-			all := messages["PacketsPerSecond"]
-			if all == 0 || messages["TopN"]+messages["Rcode"] != all || messages["TopN"] == 0 || messages["Rcode"] == 0 {
-				t.Errorf("messages: %v\n%s", messages, stderr.String())
-			}
-			if ends["TopN"] != starts["Rcode"] {
-				t.Errorf("TopN ends at %d, Rcode begins at %d", ends["TopN"], starts["Rcode"])
-			}
-			if !strings.Contains(stderr.String(), "late=0") {
-				t.Errorf("messages were late: %s", stderr.String())
-			}
-		})
+			})
+		}
 	}
 }

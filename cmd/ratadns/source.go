@@ -217,7 +217,7 @@ func (s *sourceFlags) openDnstap(ctx context.Context, log *slog.Logger) (*source
 // windows gives the windows of a configuration the lateness that the source
 // needs, unless it says one.
 func (s *sourceFlags) windows(cfg *config) {
-	if w := &cfg.Window; len(s.Dnstap) > 0 && w.Lateness == "" && w.Messages == nil {
+	if w := &cfg.Window; len(s.Dnstap) > 0 && w.Lateness == "" {
 		w.Lateness = tapLateness.String()
 	}
 }
