@@ -77,9 +77,8 @@ func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 	f := &Fievel{cfg: cfg, byAddr: make(map[netip.Addr]*server)}
 	f.clock.far = int64(maxJump)
 	for i := range max(cfg.Workers, 1) {
-		own := anon.Clone()
 		f.parts = append(f.parts, &part{
-			f: f, index: i, dec: speedy.NewDecoder(cfg.Sides, false), anon: own, event: reduce.NewEvent(own),
+			f: f, index: i, dec: speedy.NewDecoder(cfg.Sides, false), event: reduce.NewEvent(anon.Clone()),
 		})
 		if cfg.Facts != nil {
 			f.parts[i].event.Facts = cfg.Facts

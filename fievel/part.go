@@ -21,7 +21,6 @@ type part struct {
 	f     *Fievel
 	index int // of window.parts
 	dec   *speedy.Decoder
-	anon  *speedy.Anonymizer
 	event *reduce.Event
 	found []item // of this batch
 	next  int    // the first of found that is not decided
