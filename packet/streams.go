@@ -56,6 +56,8 @@ type Streams struct {
 	flows map[flow]*stream
 	// The flows in the order of their last segments, so that the quietest goes first.
 	oldest, newest *stream
+	unused         *stream // linked by newer
+	unusedLen      int
 	held           int    // octets of all streams
 	arena          []byte // messages put together from several segments
 	passed         int64  // since the capture began, as the last sweep told
@@ -246,7 +248,13 @@ func (t *Streams) open(key flow, first uint32) *stream {
 	if len(t.flows) >= t.cfg.MaxFlows && t.oldest != nil {
 		t.drop(t.oldest)
 	}
-	st := &stream{key: key, first: first, next: first}
+	st := t.unused
+	if st == nil {
+		st = new(stream)
+	} else {
+		t.unused, t.unusedLen = st.newer, t.unusedLen-1
+	}
+	*st = stream{key: key, first: first, next: first}
 	t.flows[key] = st
 	t.link(st)
 	return st
@@ -465,7 +473,14 @@ func (t *Streams) drop(st *stream) {
 	t.held -= st.held
 	t.unlink(st)
 	delete(t.flows, st.key)
+	if t.unusedLen < maxUnused {
+		st.newer, t.unused, t.unusedLen = t.unused, st, t.unusedLen+1
+	}
 }
+
+// maxUnused is how many streams that have ended serve for others: what a flood
+// took is given back after it.
+const maxUnused = 1024
 
 // Close gives up what is not complete at the end of the capture.
 func (t *Streams) Close() {
