@@ -9,6 +9,8 @@ package fievel
 
 import (
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"ratadns/bus"
@@ -60,9 +62,11 @@ type Fievel struct {
 	// Sets whose outputs may hold reports back.
 	unflushed []*set
 	err       error // the first of an output
-	// Packets that are not counted yet, where some reducer wants them.
-	seen    []seenPacket
-	decided int
+	facts     *reduce.Facts
+	batch     *batch     // of what is being decided
+	stock     sync.Mutex // of what sets have made for parts
+	reporting sync.Mutex // not at the same time: reports, and a reload
+	watches   atomic.Bool
 }
 
 // A server is known by its place among all.
@@ -74,7 +78,7 @@ type server struct {
 
 // New returns a Fievel whose reports show addresses as anon writes them.
 func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
-	f := &Fievel{cfg: cfg, byAddr: make(map[netip.Addr]*server)}
+	f := &Fievel{cfg: cfg, facts: cfg.Facts, byAddr: make(map[netip.Addr]*server)}
 	f.clock.far = int64(maxJump)
 	for i := range max(cfg.Workers, 1) {
 		f.parts = append(f.parts, &part{
@@ -195,7 +199,7 @@ func (f *Fievel) decide(it *item) {
 	for _, d := range f.windowers {
 		if d.at != nil && d.window.Messages > 0 && d.at.messages == uint64(d.window.Messages) {
 			d.cut(d.sequences[srv.place], d.at, false)
-			f.flush()
+			f.flushNow()
 		}
 	}
 }
@@ -209,7 +213,7 @@ func (f *Fievel) server(it *item) *server {
 	if it.msg != nil {
 		return f.byAddress(it.msg.Server())
 	}
-	p := &it.payload
+	p := it.payload
 	if f.cfg.Sides.FromServer(p.Source, p.Dest, p.SourcePort, p.DestPort, p.Data[2]&0x80 != 0) {
 		return f.byAddress(p.Source)
 	}
@@ -223,14 +227,14 @@ func (f *Fievel) byAddress(a netip.Addr) *server {
 	return f.rest
 }
 
-// Lost counts a packet that is known to be missing at the server that one of
-// the addresses belongs to.
-func (f *Fievel) Lost(source, dest netip.Addr) {
+// Lost counts packets that are known to be missing at the server that one of the
+// addresses belongs to.
+func (f *Fievel) Lost(source, dest netip.Addr, n uint64) {
 	srv := f.byAddr[source]
 	if srv == nil {
 		srv = f.byAddress(dest)
 	}
-	f.lose(srv, 1)
+	f.lose(srv, n)
 }
 
 // lose counts what is missing at a server, and returns the windowers that have
@@ -258,12 +262,12 @@ func (f *Fievel) LostAnywhere(n uint64, iface int) {
 // Close reports what is in the last windows, partial as they are. It does not
 // close the outputs.
 func (f *Fievel) Close() error {
-	_ = f.Flush() // its error is returned below
-	f.believed(f.clock.rest())
-	for _, d := range f.windowers {
-		d.finish()
-	}
-	f.flush()
+	f.alone(func() {
+		f.believed(f.clock.rest())
+		for _, d := range f.windowers {
+			d.finish()
+		}
+	})
 	for _, p := range f.parts {
 		f.Stats.Malformed += p.malformed
 		p.malformed = 0

@@ -451,7 +451,7 @@ func TestServers(t *testing.T) {
 			f.Message(query(float64(i)/100, ns1, "a."))
 		}
 		f.Message(query(6, ns1, "a."))
-		f.Lost(client, ns2)
+		f.Lost(client, ns2, 1)
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -490,9 +490,9 @@ func TestServers(t *testing.T) {
 		for _, m := range queries(1, 2, 3) {
 			f.Message(m)
 		}
-		f.Lost(client, ns2)
-		f.Lost(ns2, client)
-		f.Lost(ns1v6, client)
+		f.Lost(client, ns2, 1)
+		f.Lost(ns2, client, 1)
+		f.Lost(ns1v6, client, 1)
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -575,7 +575,7 @@ func TestLostInWindowsOfMessages(t *testing.T) {
 	f := New(config(func(c *Config) { c.Window = Window{Messages: 3} }), reducers(t, s.output(), "Null"), plain(t))
 	for i, m := range queries(1, 2, 3, 4, 5, 6, 7) {
 		if i == 4 {
-			f.Lost(client, ns1)
+			f.Lost(client, ns1, 1)
 		}
 		f.Message(m)
 	}

@@ -5,19 +5,15 @@ import (
 
 	"ratadns/packet"
 	"ratadns/reduce"
+	"ratadns/speedy"
 )
 
-// A seenPacket is a packet whose window is to be decided.
-type seenPacket struct {
-	time   int64
-	place  uint64
-	server *server
-	kind   reduce.PacketKind
-}
+// Watches reports whether some reducer counts packets.
+func (f *Fievel) Watches() bool { return f.watches.Load() }
 
-// Watches implements [speedy.Watcher]: some reducer counts packets.
-func (f *Fievel) Watches() bool {
-	return slices.ContainsFunc(f.windowers, func(d *windower) bool { return d.watches })
+// watch finds that out.
+func (f *Fievel) watch() {
+	f.watches.Store(slices.ContainsFunc(f.windowers, func(d *windower) bool { return d.watches }))
 }
 
 // countsPackets reports whether one of them is of packets.
@@ -28,17 +24,6 @@ func countsPackets(reducers []Reducer) bool {
 		}
 	}
 	return false
-}
-
-// Packet implements [speedy.Watcher].
-func (f *Fievel) Packet(door packet.Door, s *packet.Segment) {
-	srv := f.serverOf(door, s)
-	p := seenPacket{s.Time, s.Place, srv, reduce.KindOf(door, s, srv.own, f.cfg.Sides)}
-	if len(f.parts) > 1 {
-		f.seen = append(f.seen, p)
-		return
-	}
-	f.count(&p)
 }
 
 // serverOf is the server that a packet belongs to: that of its message, as far as
@@ -59,24 +44,27 @@ func (f *Fievel) serverOf(door packet.Door, s *packet.Segment) *server {
 	return f.byAddress(s.Source)
 }
 
-// countBefore counts the packets up to that place.
-func (f *Fievel) countBefore(place uint64) {
-	for f.decided < len(f.seen) && f.seen[f.decided].place <= place {
-		f.count(&f.seen[f.decided])
-		f.decided++
+// countUntil counts the packets up to that place, and returns the others.
+func (f *Fievel) countUntil(seen []speedy.Seen, place uint64) []speedy.Seen {
+	for len(seen) > 0 && seen[0].Place <= place {
+		f.count(&seen[0])
+		seen = seen[1:]
 	}
+	return seen
 }
 
 // count puts a packet into the windows of its time. Packets tell no time: those
 // that come before the first message, or far from the time that messages have,
 // count where time is.
-func (f *Fievel) count(p *seenPacket) {
+func (f *Fievel) count(p *speedy.Seen) {
+	srv := f.serverOf(p.Door, &p.Segment)
+	kind := reduce.KindOf(p.Door, &p.Segment, srv.own, f.cfg.Sides)
 	for _, d := range f.windowers {
 		d.at, d.held = nil, d.before.holds(d.born)
 		if d.watches && !d.held {
-			q := d.sequences[p.server.place]
-			d.at = d.windowAt(q, p.time)
-			q.count(d.at, p.kind, 1)
+			q := d.sequences[srv.place]
+			d.at = d.windowAt(q, p.Time)
+			q.count(d.at, kind, 1)
 		}
 	}
 }

@@ -2,9 +2,7 @@ package fievel
 
 import (
 	"math"
-	"net/netip"
 	"slices"
-	"sync"
 
 	"golang.org/x/sys/cpu"
 
@@ -13,36 +11,27 @@ import (
 	"ratadns/speedy"
 )
 
-// A part is what one worker has of all windows: it finds messages side by side
-// with the others. Then Fievel decides, in the order of the capture, to which
-// windows they belong, and the parts decode and reduce their own side by side
-// again, so that the reports do not depend on how many parts there are.
+// A part is one worker's share of all windows. Fievel decides, in the order of
+// the capture, to which windows messages belong, and the parts decode and reduce
+// their own side by side, so that the reports do not depend on how many parts
+// there are.
 type part struct {
 	f     *Fievel
 	index int // of window.parts
 	dec   *speedy.Decoder
 	event *reduce.Event
-	found []item // of this batch
-	next  int    // the first of found that is not decided
-	jobs  []job
-	into  []*window // of all jobs
-	item  item
 
 	malformed uint64 // messages
 	_         cpu.CacheLinePad
 }
 
-// An item is a message whose window is to be decided, or word of one lost.
+// An item is a message whose windows are to be decided.
 type item struct {
-	time  int64
-	place uint64
-	part  *part
-	lost  bool
+	time int64
+	part *part
 	// One of these, decoded or not.
 	msg     *speedy.Message
-	payload packet.Payload
-	// The ends of what was lost.
-	source, dest netip.Addr
+	payload *packet.Payload
 }
 
 // clone copies an item and all it aliases.
@@ -57,103 +46,105 @@ func (it *item) clone() *item {
 		return &c
 	}
 	s := *it.payload.Segment
-	c.payload.Segment = &s
-	c.payload.Data = slices.Clone(it.payload.Data)
+	c.payload = &packet.Payload{Segment: &s, Data: slices.Clone(it.payload.Data), Size: it.payload.Size}
 	return &c
 }
 
-// A job is a message for so many windows.
+// A batch is what has been decided of a load where there are several parts, and
+// what they are to do.
+type batch struct {
+	facts  *reduce.Facts
+	shares []batchShare // of the parts
+	over   []*window
+}
+
+type batchShare struct {
+	jobs []job
+	into []*window // of all jobs
+	_    cpu.CacheLinePad
+}
+
+// A job is a message for so many windows, or a window that is over.
 type job struct {
-	payload packet.Payload
+	payload *packet.Payload
 	windows int
+	over    *window
 }
 
-// Handlers are the parts, for an engine with as many workers. Its flush is
-// [Fievel.Flush].
-func (f *Fievel) Handlers() []speedy.Handler {
-	var list []speedy.Handler
-	for _, p := range f.parts {
-		list = append(list, p)
-	}
-	return list
+// NewEngine returns an engine that gives f what cfg says.
+func (f *Fievel) NewEngine(cfg speedy.Config) *speedy.Engine {
+	cfg.Workers = len(f.parts)
+	cfg.ByFlow, cfg.Ahead, cfg.Losses, cfg.Watches = true, ahead, true, f.Watches
+	return speedy.NewEngine(cfg, f)
 }
 
-// Payload implements [speedy.Handler].
-func (p *part) Payload(m *packet.Payload) {
-	it := &p.item
-	if len(p.f.parts) > 1 {
-		p.found = append(p.found, item{})
-		it = &p.found[len(p.found)-1]
-	}
-	it.time, it.place, it.part, it.payload = m.Time, m.Place, p, *m
-	if len(p.f.parts) == 1 {
-		p.f.take(it)
-	}
-}
+// ahead is how many loads of some 300 packets there may be for each worker, while
+// the reports of windows are made, which may take some 10 ms.
+const ahead = 16
 
-// Lost implements [speedy.Handler].
-func (p *part) Lost(source, dest netip.Addr, place uint64) {
-	if len(p.f.parts) == 1 {
-		p.f.Lost(source, dest)
-		return
+// Order implements [speedy.Handler]: it decides.
+func (f *Fievel) Order(l *speedy.Load) {
+	b, ok := l.Data.(*batch)
+	if !ok {
+		b = f.newBatch()
+		l.Data = b
 	}
-	p.found = append(p.found, item{place: place, part: p, lost: true, source: source, dest: dest})
-}
-
-// Flush takes what the parts have found, and returns the first error of an
-// output. No handler may be running.
-func (f *Fievel) Flush() error {
-	for {
-		var first *part
-		for _, p := range f.parts {
-			if p.next < len(p.found) && (first == nil || p.found[p.next].place < first.found[first.next].place) {
-				first = p
-			}
+	f.begin(b)
+	seen := l.Seen
+	for i := range l.Found {
+		p := &l.Found[i]
+		seen = f.countUntil(seen, p.Place)
+		if p.Lost {
+			f.Lost(p.Source, p.Dest, uint64(p.Size))
+			continue
 		}
-		if first == nil {
-			break
-		}
-		it := &first.found[first.next]
-		first.next++
-		f.countBefore(it.place)
-		if it.lost {
-			f.Lost(it.source, it.dest)
-		} else {
-			f.take(it)
-		}
+		f.item = item{time: p.Time, part: f.parts[speedy.Owner(p.Segment, len(f.parts))], payload: p}
+		f.take(&f.item)
 	}
-	f.countBefore(math.MaxUint64)
-	f.seen, f.decided = f.seen[:0], 0
-	f.drain()
-	for _, p := range f.parts {
-		p.found, p.next = p.found[:0], 0
+	f.countUntil(seen, math.MaxUint64)
+	if !l.Tick.IsZero() {
+		f.Tick(l.Tick)
 	}
+}
+
+// Work implements [speedy.Handler]: it does what has been decided for a part.
+func (f *Fievel) Work(l *speedy.Load, share int) { f.parts[share].work(l.Data.(*batch)) }
+
+// Flush implements [speedy.Handler]: it reports the windows that are over, and
+// returns the first error of an output.
+func (f *Fievel) Flush(l *speedy.Load) error {
+	f.end(l.Data.(*batch))
 	return f.err
 }
 
-// fewJobs are done at once: to wake another worker takes as long.
-const fewJobs = 32
+func (f *Fievel) newBatch() *batch { return &batch{shares: make([]batchShare, len(f.parts))} }
 
-// drain lets the parts reduce what has been decided.
-func (f *Fievel) drain() {
-	jobs := 0
+// begin lets what is decided go to b.
+func (f *Fievel) begin(b *batch) { b.facts, f.batch = f.facts, b }
+
+// end reports the windows that are over since begin.
+func (f *Fievel) end(b *batch) {
+	f.reporting.Lock()
+	defer f.reporting.Unlock()
+	for i, w := range b.over {
+		f.tell(w)
+		b.over[i] = nil
+	}
+	b.over = b.over[:0]
+	if len(f.parts) > 1 {
+		f.flush()
+	}
+}
+
+// alone decides what is not of a load, and does it.
+func (f *Fievel) alone(decide func()) {
+	b := f.newBatch()
+	f.begin(b)
+	decide()
 	for _, p := range f.parts {
-		jobs += len(p.jobs)
+		p.work(b)
 	}
-	if jobs <= fewJobs {
-		for _, p := range f.parts {
-			p.work()
-		}
-		return
-	}
-	var wg sync.WaitGroup
-	for _, p := range f.parts[1:] {
-		if len(p.jobs) > 0 {
-			wg.Go(p.work)
-		}
-	}
-	f.parts[0].work()
-	wg.Wait()
+	f.end(b)
 }
 
 // take reduces a message, at once where there is only one part.
@@ -162,21 +153,33 @@ func (p *part) take(it *item, into []*window) {
 	case it.msg != nil:
 		p.reduce(into, it.msg)
 	case len(p.f.parts) == 1:
-		p.reduce(into, p.dec.Decode(&it.payload))
+		p.reduce(into, p.dec.Decode(it.payload))
 	default:
-		p.jobs = append(p.jobs, job{it.payload, len(into)})
-		p.into = append(p.into, into...)
+		s := &p.f.batch.shares[p.index]
+		s.jobs = append(s.jobs, job{payload: it.payload, windows: len(into)})
+		s.into = append(s.into, into...)
 	}
 }
 
-func (p *part) work() {
-	into := p.into
-	for i := range p.jobs {
-		j := &p.jobs[i]
-		p.reduce(into[:j.windows], p.dec.Decode(&j.payload))
+// work does the part's jobs.
+func (p *part) work(b *batch) {
+	if b.facts != nil {
+		p.event.Facts = b.facts
+	}
+	s := &b.shares[p.index]
+	into := s.into
+	for i := range s.jobs {
+		j := &s.jobs[i]
+		if j.over != nil {
+			p.close(j.over)
+			continue
+		}
+		p.reduce(into[:j.windows], p.dec.Decode(j.payload))
 		into = into[j.windows:]
 	}
-	p.jobs, p.into = p.jobs[:0], p.into[:0]
+	clear(s.jobs)
+	clear(s.into)
+	s.jobs, s.into = s.jobs[:0], s.into[:0]
 }
 
 // reduce feeds the part's reducers of some windows.
@@ -189,11 +192,20 @@ func (p *part) reduce(into []*window, m *speedy.Message) {
 		if i > 0 {
 			p.event.Again()
 		}
-		mine := w.parts[p.index]
-		if mine == nil {
-			mine = w.set.fresh(p.index)
-			w.parts[p.index] = mine
-		}
-		mine.Add(p.event)
+		p.of(w).Add(p.event)
 	}
+}
+
+// close ends the part's share of a window. Where it has nothing there may still be
+// queries whose time is over.
+func (p *part) close(w *window) { p.of(w).Close(p.event, w.end, w.final) }
+
+// of is the part's share of a window.
+func (p *part) of(w *window) *reduce.Window {
+	mine := w.parts[p.index]
+	if mine == nil {
+		mine = w.set.fresh(p.index)
+		w.parts[p.index] = mine
+	}
+	return mine
 }

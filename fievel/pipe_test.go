@@ -35,11 +35,6 @@ func anonymizer(t testing.TB, m speedy.Method) *speedy.Anonymizer {
 	return a
 }
 
-// deaf hears of messages and not of what was lost, as at the end of a pipe.
-type deaf struct{ speedy.Handler }
-
-func (deaf) Lost(source, dest netip.Addr, place uint64) {}
-
 // monitor makes reports out of packets, without the JSON between.
 func monitor(t testing.TB, cfg Config, names []string, m speedy.Method) (*sink, Stats) {
 	t.Helper()
@@ -47,11 +42,10 @@ func monitor(t testing.TB, cfg Config, names []string, m speedy.Method) (*sink, 
 	f := New(cfg, reducers(t, s.output(), names...), anonymizer(t, m))
 	src := sampleSource(t)
 	defer src.Close()
-	var handlers []speedy.Handler
-	for _, h := range f.Handlers() {
-		handlers = append(handlers, deaf{h})
-	}
-	if err := speedy.NewEngine(speedy.DefaultConfig(), handlers...).Run(context.Background(), src, f.Flush); err != nil {
+	// It hears neither of packets nor of what is lost, as at the end of a pipe.
+	engine := speedy.DefaultConfig()
+	engine.Workers, engine.ByFlow = cfg.Workers, true
+	if err := speedy.NewEngine(engine, f).Run(context.Background(), src); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {

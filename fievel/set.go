@@ -10,6 +10,7 @@ import (
 // its set to its end, so that other reducers take over between two windows and
 // nobody loses a message.
 type set struct {
+	f        *Fievel
 	reducers []Reducer
 	groups   []*reduce.Group    // one for each part
 	free     [][]*reduce.Window // of each part
@@ -20,7 +21,7 @@ type set struct {
 // newSet makes one for a server.
 func (f *Fievel) newSet(srv *server, reducers []Reducer) *set {
 	s := &set{
-		reducers: reducers, free: make([][]*reduce.Window, len(f.parts)), watches: countsPackets(reducers), born: f.reloads,
+		f: f, reducers: reducers, free: make([][]*reduce.Window, len(f.parts)), watches: countsPackets(reducers), born: f.reloads,
 	}
 	var uses []reduce.Use
 	for _, r := range reducers {
@@ -50,8 +51,10 @@ func (s *set) remember(before *set) {
 
 // Reload gives other reducers to the windows that begin from now on; those that
 // are open go on as they are. A reducer that wants other windows than it had gets
-// them where those end. No handler may be running.
+// them where those end. It is for [Config.Between], or for when nothing is running.
 func (f *Fievel) Reload(reducers []Reducer) {
+	f.reporting.Lock()
+	defer f.reporting.Unlock()
 	f.reloads++
 	f.assign(reducers)
 	f.settle()
@@ -77,6 +80,7 @@ func (f *Fievel) assign(reducers []Reducer) {
 	for _, d := range f.windowers {
 		d.turnTo(of[d])
 	}
+	f.watch()
 }
 
 // windowerOf is the windower of a reducer that wants w and is at before, or is
@@ -95,6 +99,7 @@ func (f *Fievel) windowerOf(w Window, before *windower) *windower {
 
 // settle forgets what only windows that are over have needed since a reload.
 func (f *Fievel) settle() {
+	defer f.watch()
 	f.unsettled, f.over = false, false
 	f.windowers = slices.DeleteFunc(f.windowers, func(d *windower) bool {
 		old := d.isOpen(func(q *sequence, w *window) bool { return w.set != q.set && len(w.set.reducers) > 0 })
@@ -121,17 +126,18 @@ func (f *Fievel) hand(d *windower) {
 	}
 }
 
-// SetFacts gives the fields what they look up elsewhere. No handler may be
-// running.
+// SetFacts gives the fields what they look up elsewhere.
 func (f *Fievel) SetFacts(facts *reduce.Facts) {
-	for _, p := range f.parts {
-		p.event.Facts = facts
+	f.facts = facts
+	if len(f.parts) == 1 {
+		f.parts[0].event.Facts = facts
 	}
 }
 
-// fresh returns a part's share of an empty window. Only that part may call it
-// while several are at work.
+// fresh returns a part's share of an empty window.
 func (s *set) fresh(part int) *reduce.Window {
+	s.f.stock.Lock()
+	defer s.f.stock.Unlock()
 	free := s.free[part]
 	if n := len(free); n > 0 {
 		s.free[part] = free[:n-1]
@@ -142,6 +148,8 @@ func (s *set) fresh(part int) *reduce.Window {
 
 // recycle keeps the reducers of a reported window, which have been reset.
 func (s *set) recycle(w *window) {
+	s.f.stock.Lock()
+	defer s.f.stock.Unlock()
 	for i, p := range w.parts {
 		s.free[i] = append(s.free[i], p)
 	}

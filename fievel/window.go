@@ -25,6 +25,8 @@ type sequence struct {
 
 // A window is open until it is reported.
 type window struct {
+	server              *server
+	final               bool // the input ends here, or its time begins anew
 	set                 *set
 	seq                 int64
 	start, end          int64

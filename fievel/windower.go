@@ -163,7 +163,7 @@ func (d *windower) closeUntil(seq int64) {
 		d.closeWindow(s, false)
 	}
 	d.closeTo(seq)
-	d.f.flush()
+	d.f.flushNow()
 }
 
 // nextWork is the first window from s on that somebody has to report.
@@ -207,7 +207,6 @@ func (d *windower) closeWindow(seq int64, final bool) {
 		w.lost, q.lost = q.lost, 0
 		q.last = seq
 		d.send(q, w, final)
-		w.set.recycle(w)
 	}
 }
 
@@ -246,54 +245,63 @@ func (d *windower) cut(q *sequence, w *window, final bool) {
 	w.partial = final
 	w.lost, q.lost = q.lost, 0
 	d.send(q, w, final)
-	w.set.recycle(w)
 }
 
-// send makes a report of each reducer of w, of what all parts have, and passes
-// it on.
+// send has a window reported that is over: at once where there is only one part,
+// else when all have done what they are to do for it.
 func (d *windower) send(q *sequence, w *window, final bool) {
 	f := d.f
 	f.over = f.unsettled
-	f.drain()
-	// Those that have nothing may still have queries whose time is over.
-	for i, p := range f.parts {
-		if w.parts[i] == nil {
-			w.parts[i] = w.set.fresh(i)
+	w.server, w.final = q.server, final
+	if w.set.watches {
+		for kind, n := range q.packets {
+			q.count(w, kind, n)
 		}
-		w.parts[i].Close(p.event, w.end, final)
 	}
+	clear(q.packets)
+	if len(f.parts) == 1 {
+		f.parts[0].close(w)
+		f.tell(w)
+		return
+	}
+	for i := range f.batch.shares {
+		s := &f.batch.shares[i]
+		s.jobs = append(s.jobs, job{over: w})
+	}
+	f.batch.over = append(f.batch.over, w)
+}
+
+// tell makes a report of each reducer of w, of what all parts have, and passes it
+// on.
+func (f *Fievel) tell(w *window) {
 	all := w.parts[0]
 	for _, o := range w.parts[1:] {
 		all.Merge(o)
 	}
 	all.Failures(func(where string, n uint64, first error) {
-		f.cfg.Log.Warn("where failed, messages not selected", "server", q.server.name, "window", time.Unix(0, w.start).UTC(), "where", where, "count", n, "err", first)
+		f.cfg.Log.Warn("where failed, messages not selected", "server", w.server.name, "window", time.Unix(0, w.start).UTC(), "where", where, "count", n, "err", first)
 	})
 	if w.set.watches {
-		for kind, n := range q.packets {
-			q.count(w, kind, n)
-		}
 		all.AddPackets(w.packets, f.cfg.Interfaces)
 	}
-	clear(q.packets)
 	w.malformed = all.Malformed
 	if f.cfg.Windows != nil {
 		f.cfg.Windows(all, w.header())
-		all.Reset()
-		return
+	} else {
+		f.report(w, all)
 	}
-	f.report(q, w, all)
 	all.Reset()
+	w.set.recycle(w)
 }
 
 // report sends the reports of what all parts have.
-func (f *Fievel) report(q *sequence, w *window, all *reduce.Window) {
+func (f *Fievel) report(w *window, all *reduce.Window) {
 	if n := len(f.unflushed); n == 0 || f.unflushed[n-1] != w.set {
 		f.unflushed = append(f.unflushed, w.set)
 	}
 	for i := range w.set.reducers {
 		c := &w.set.reducers[i]
-		rep := report.Report{Type: c.Type, ServerID: q.server.name, Window: w.header()}
+		rep := report.Report{Type: c.Type, ServerID: w.server.name, Window: w.header()}
 		all.Report(i, &rep)
 		if c.Seed {
 			f.line = rep.AppendSeed(f.line[:0])
@@ -307,6 +315,13 @@ func (f *Fievel) report(q *sequence, w *window, all *reduce.Window) {
 		if err := c.Output.Send(f.line); err != nil && f.err == nil {
 			f.err = err
 		}
+	}
+}
+
+// flushNow flushes what send has reported at once.
+func (f *Fievel) flushNow() {
+	if len(f.parts) == 1 {
+		f.flush()
 	}
 }
 

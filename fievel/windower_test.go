@@ -54,12 +54,8 @@ func play(t testing.TB, f *Fievel, between func()) {
 	src := sampleSource(t)
 	defer src.Close()
 	cfg := speedy.DefaultConfig()
-	cfg.Watcher = f
-	if err := speedy.NewEngine(cfg, f.Handlers()...).Run(context.Background(), src, func() error {
-		err := f.Flush()
-		between()
-		return err
-	}); err != nil {
+	cfg.Before = func(*speedy.Load) { between() }
+	if err := f.NewEngine(cfg).Run(context.Background(), src); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -287,7 +283,7 @@ func TestReloadsAtRandom(t *testing.T) {
 				m.Time += []int64{-2, 0, 2}[seed%3] * 86400e9
 			}
 			if rng.IntN(50) == 0 {
-				f.Lost(client, []netip.Addr{ns1, ns2}[rng.IntN(2)])
+				f.Lost(client, []netip.Addr{ns1, ns2}[rng.IntN(2)], 1)
 				lost++
 			}
 			if rng.IntN(1+int(seed)*20) == 0 {

@@ -345,7 +345,7 @@ func testMixedStream(t *testing.T, name string, intN func(int) int) {
 		}
 		c.send(flags, b, s.from, s.to)
 		if intN(20) == 0 {
-			c.Release()
+			c.Exchange(nil)
 		}
 	}
 	c.balance(t)

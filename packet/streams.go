@@ -9,7 +9,7 @@ import (
 )
 
 // A Payload is one DNS message on the wire, with the segment that completed it.
-// Data alias the packet, or the Streams' own memory until Release.
+// Data alias the packet, or the Streams' own memory until Exchange.
 type Payload struct {
 	*Segment
 	Data []byte
@@ -48,9 +48,9 @@ type StreamStats struct {
 // has its length before it (RFC 7766 §8). One worker owns it.
 type Streams struct {
 	Stats StreamStats
-	// Lost is told of each packet or message that is known to be missing, when
-	// that becomes known: with the place of the packet that tells. It may be nil.
-	Lost  func(source, dest netip.Addr, place uint64)
+	// Lost is told of packets or messages that are known to be missing, when that
+	// becomes known: with the place of the packet that tells. It may be nil.
+	Lost  func(n uint64, source, dest netip.Addr, place uint64)
 	place uint64
 	cfg   Config
 	flows map[flow]*stream
@@ -70,7 +70,7 @@ type Streams struct {
 }
 
 // NewStreams returns Streams that hand each message to emit, which must not
-// keep the payload beyond Release.
+// keep the payload beyond Exchange.
 func NewStreams(cfg Config, emit func(*Payload)) *Streams {
 	return &Streams{cfg: cfg, flows: make(map[flow]*stream), emit: emit}
 }
@@ -147,9 +147,6 @@ func (t *Streams) message(s *Segment, data []byte, size int) {
 	t.out.Segment, t.out.Data, t.out.Size = s, data, size
 	t.emit(&t.out)
 }
-
-// Release says that no payload handed out is used any more.
-func (t *Streams) Release() { t.arena = t.arena[:0] }
 
 // Exchange gives t other memory for messages of several segments, and returns
 // that which the payloads handed out until now may use.
@@ -236,11 +233,8 @@ func (t *Streams) account(st *stream) {
 }
 
 func (t *Streams) tell(n uint64, source, dest netip.Addr) {
-	if t.Lost == nil {
-		return
-	}
-	for range n {
-		t.Lost(source, dest, t.place)
+	if t.Lost != nil && n > 0 {
+		t.Lost(n, source, dest, t.place)
 	}
 }
 
@@ -434,7 +428,7 @@ func (t *Streams) framed(s *Segment, st *stream, data []byte, size int) {
 	}
 }
 
-// keep copies b to where it stays until Release.
+// keep copies b to where it stays until Exchange.
 func (t *Streams) keep(b []byte) []byte {
 	n := len(t.arena)
 	t.arena = append(t.arena, b...)

@@ -64,11 +64,11 @@ func newConn(cfg Config) *conn {
 		c.got = append(c.got, bytes.Clone(p.Data))
 		c.size = append(c.size, p.Size)
 	})
-	c.Streams.Lost = func(source, dest netip.Addr, _ uint64) {
+	c.Streams.Lost = func(n uint64, source, dest netip.Addr, _ uint64) {
 		if source != client4 || dest != server4 {
 			panic(fmt.Sprint("lost between ", source, " and ", dest))
 		}
-		c.lost++
+		c.lost += n
 	}
 	return c
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"testing"
 
@@ -14,7 +13,6 @@ import (
 
 	"ratadns/capture"
 	"ratadns/capture/sample"
-	"ratadns/packet"
 	"ratadns/report"
 	"ratadns/speedy"
 )
@@ -25,15 +23,18 @@ type collector struct {
 	msgs []*speedy.Message
 }
 
-func (k *collector) Payload(p *packet.Payload) {
-	c := *p
-	c.Data = slices.Clone(p.Data)
-	m := *k.dec.Decode(&c)
-	m.Questions, m.Records = slices.Clone(m.Questions), slices.Clone(m.Records)
-	k.msgs = append(k.msgs, &m)
+func (k *collector) Order(*speedy.Load) {}
+
+func (k *collector) Work(l *speedy.Load, _ int) {
+	for _, p := range l.Found {
+		p.Data = slices.Clone(p.Data)
+		m := *k.dec.Decode(&p)
+		m.Questions, m.Records = slices.Clone(m.Questions), slices.Clone(m.Records)
+		k.msgs = append(k.msgs, &m)
+	}
 }
 
-func (k *collector) Lost(source, dest netip.Addr, place uint64) {}
+func (k *collector) Flush(*speedy.Load) error { return nil }
 
 // sampleTraffic is a minute of the sample capture, some 8,000 messages, with its
 // times moved to begin at base.
@@ -43,7 +44,7 @@ func sampleTraffic(t testing.TB) []*speedy.Message {
 		t.Fatal(err)
 	}
 	k := &collector{dec: speedy.NewDecoder(speedy.NewSides([]uint16{53}, nil), false)}
-	if err := speedy.NewEngine(speedy.DefaultConfig(), k).Run(context.Background(), src, func() error { return nil }); err != nil {
+	if err := speedy.NewEngine(speedy.DefaultConfig(), k).Run(context.Background(), src); err != nil {
 		t.Fatal(err)
 	}
 	first := k.msgs[0].Time

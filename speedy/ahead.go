@@ -12,37 +12,32 @@ import (
 // A reader gives the loads of a source: from the source itself where that is
 // steady, otherwise from a goroutine that reads ahead.
 type reader struct {
-	ctx      context.Context
-	src      capture.Source
-	grace    time.Duration
-	tick     func(time.Time)
-	ticker   *time.Ticker // nil where tick is
-	segments int          // lists of a load
-	over     <-chan time.Time
-	free     chan *load
-	filled   chan *load // nil where src is steady
-	first    *load      // what wait waited for
-	done     chan struct{}
-	failed   error // of src
+	ctx    context.Context
+	src    capture.Source
+	grace  time.Duration
+	ticker *time.Ticker // or nil
+	over   <-chan time.Time
+	free   chan *Load
+	filled chan *Load // nil where src is steady
+	done   chan struct{}
+	failed error // of src
 }
 
-func newReader(ctx context.Context, src capture.Source, cfg Config, loads, workers int) *reader {
-	r := &reader{ctx: ctx, src: src, grace: cfg.Grace, tick: cfg.Tick, segments: workers, done: make(chan struct{})}
+func newReader(ctx context.Context, src capture.Source, cfg Config, loads int) *reader {
+	r := &reader{ctx: ctx, src: src, grace: cfg.Grace, done: make(chan struct{})}
 	if cfg.Steady {
 		return r
 	}
-	if cfg.Tick != nil {
+	if cfg.Ticks {
 		r.ticker = time.NewTicker(tick)
 	}
-	r.free, r.filled = make(chan *load, loads), make(chan *load, loads)
+	r.free, r.filled = make(chan *Load, loads), make(chan *Load, loads)
 	for range loads {
-		r.free <- r.newLoad()
+		r.free <- new(Load)
 	}
 	go r.ahead()
 	return r
 }
-
-func (r *reader) newLoad() *load { return &load{segments: make([]divided, r.segments)} }
 
 func (r *reader) ahead() {
 	defer close(r.filled)
@@ -67,18 +62,18 @@ func (r *reader) close() {
 	}
 }
 
-// tick is how often Tick is called, and liveDelay how long a packet takes from
-// the network to a worker that has nothing else to do.
+// tick is how often a silent source ticks, and liveDelay how long a packet takes
+// from the network to a worker that has nothing else to do.
 const tick, liveDelay = 250 * time.Millisecond, 500 * time.Millisecond
 
-// wait waits until next may have a load, and returns false when there will be
-// none. While none comes it ticks.
-func (r *reader) wait() bool {
-	if r.filled == nil {
-		return r.failed == nil && r.ctx.Err() == nil
-	}
+// next waits for the next load, and returns nil where there will be none. A
+// steady source is read into a load of spare, which its worker's processor knows.
+func (r *reader) next(spare *shelf) *Load {
 	if r.ctx.Err() != nil && r.grace == 0 {
-		return false
+		return nil
+	}
+	if r.filled == nil {
+		return r.read(spare)
 	}
 	var ticks <-chan time.Time
 	if r.ticker != nil {
@@ -92,49 +87,29 @@ func (r *reader) wait() bool {
 		select {
 		case <-cancelled:
 			if r.grace == 0 {
-				return false
+				return nil
 			}
 			r.over = time.After(r.grace)
 		case <-r.over:
-			return false
-		case l, ok := <-r.filled:
-			r.first = l
-			return ok
+			return nil
+		case l := <-r.filled:
+			return l // nil when filled is closed
 		case now := <-ticks:
 			// What has been read already comes first.
 			if len(r.filled) == 0 {
-				r.tick(now.Add(-liveDelay))
+				return &Load{Tick: now.Add(-liveDelay)}
 			}
 		}
 	}
 }
 
-// next returns the next load without waiting for its packets, or nil. A steady
-// source is read into a load of spare, which its worker's processor knows.
-func (r *reader) next(spare *shelf) *load {
-	if r.filled == nil {
-		return r.read(spare)
-	}
-	if l := r.first; l != nil {
-		r.first = nil
-		return l
-	}
-	select {
-	case l := <-r.filled:
-		return l // nil when filled is closed
-	default:
-		return nil
-	}
-}
-
-func (r *reader) read(spare *shelf) *load {
+func (r *reader) read(spare *shelf) *Load {
 	if r.failed != nil {
 		return nil
 	}
 	l := spare.take()
 	if l == nil {
-		l = r.newLoad()
-		l.owner = spare
+		l = &Load{owner: spare}
 	}
 	if r.failed = r.src.Read(&l.batch); r.failed != nil {
 		return nil
@@ -143,10 +118,12 @@ func (r *reader) read(spare *shelf) *load {
 }
 
 // release gives a load back.
-func (r *reader) release(l *load) {
-	if l.owner != nil {
+func (r *reader) release(l *Load) {
+	switch {
+	case l.last || !l.Tick.IsZero():
+	case l.owner != nil:
 		l.owner.put(l)
-	} else {
+	default:
 		r.free <- l
 	}
 }
@@ -155,16 +132,16 @@ func (r *reader) release(l *load) {
 // first.
 type shelf struct {
 	mu    sync.Mutex
-	loads []*load
+	loads []*Load
 }
 
-func (s *shelf) put(l *load) {
+func (s *shelf) put(l *Load) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.loads = append(s.loads, l)
 }
 
-func (s *shelf) take() (l *load) {
+func (s *shelf) take() (l *Load) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.loads) - 1; n >= 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +21,6 @@ import (
 	"ratadns/capture"
 	"ratadns/capture/sample"
 	"ratadns/dns"
-	"ratadns/packet"
 )
 
 // rootCapture is the root server's minute as an uncompressed pcap.
@@ -75,15 +73,22 @@ type collect struct {
 	f   func(m *Message)
 }
 
-func (c collect) Payload(p *packet.Payload)                  { c.f(c.dec.Decode(p)) }
-func (c collect) Lost(source, dest netip.Addr, place uint64) {}
+func (c collect) Order(l *Load) {}
+
+func (c collect) Work(l *Load, worker int) {
+	for i := range l.Found {
+		c.f(c.dec.Decode(&l.Found[i]))
+	}
+}
+
+func (c collect) Flush(l *Load) error { return nil }
 
 // each runs a capture through one worker.
 func each(t *testing.T, pcap []byte, f func(m *Message)) Stats {
 	t.Helper()
 	dec := NewDecoder(NewSides([]uint16{53}, nil), true)
 	e := NewEngine(DefaultConfig(), collect{dec, f})
-	if err := e.Run(context.Background(), openPcap(t, pcap), func() error { return nil }); err != nil {
+	if err := e.Run(context.Background(), openPcap(t, pcap)); err != nil {
 		t.Fatal(err)
 	}
 	stats := e.Stats()

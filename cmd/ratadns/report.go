@@ -121,14 +121,10 @@ func (c *reportCmd) Run(e *env) error {
 // whole answers the question about all there is.
 func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progress *progress) error {
 	a.interfaces = src.interfaces()
-	cfg := src.engine()
-	cfg.Watcher = a
-	engine := speedy.NewEngine(cfg, a.handlers()...)
+	engine := a.engine(src.engine())
+	a.progress = &progress.packets
 	stop := progress.start()
-	err := engine.Run(e.ctx, src, func() error {
-		progress.packets.Store(engine.Stats().Received)
-		return a.flush()
-	})
+	err := engine.Run(e.ctx, src)
 	stop()
 	if err != nil {
 		return err

@@ -2,7 +2,7 @@ package main
 
 import (
 	"math"
-	"net/netip"
+	"sync/atomic"
 
 	"ratadns/packet"
 	"ratadns/reduce"
@@ -11,8 +11,8 @@ import (
 )
 
 // asking answers a question about a whole capture. Each worker decodes and
-// reduces its own messages at once: without windows, the order of the others'
-// does not matter.
+// reduces what it has taken: without windows, the order of the others' does not
+// matter. Only transactions need the flows apart.
 type asking struct {
 	workers []*asker
 	// shallow says that nothing behind the questions is looked at, which takes
@@ -25,18 +25,60 @@ type asking struct {
 	packets    reduce.PacketCounts
 	sides      *speedy.Sides
 	interfaces []string
+	lost       uint64
+	progress   *atomic.Uint64 // packets, or nil
 }
 
-// Watches implements [speedy.Watcher].
-func (a *asking) Watches() bool { return a.packets != nil }
+// transactions reports whether the question is of them.
+func (a *asking) transactions() bool { return a.workers[0].transactions }
 
-// Packet implements [speedy.Watcher].
-func (a *asking) Packet(door packet.Door, s *packet.Segment) {
+// engine returns an engine that gives a what cfg says.
+func (a *asking) engine(cfg speedy.Config) *speedy.Engine {
+	cfg.Workers, cfg.ByFlow, cfg.Losses = len(a.workers), a.transactions(), true
+	cfg.Watches = func() bool { return a.packets != nil }
+	return speedy.NewEngine(cfg, a)
+}
+
+// Order implements [speedy.Handler].
+func (a *asking) Order(l *speedy.Load) {
+	for i := range l.Found {
+		if p := &l.Found[i]; p.Lost {
+			a.lost += uint64(p.Size)
+		} else if a.transactions() {
+			a.seen++
+			a.least = min(a.least, p.Time)
+		}
+	}
 	own := a.sides.IsServer
 	if !a.sides.Known() {
 		own = nil
 	}
-	a.packets[reduce.KindOf(door, s, own, a.sides)]++
+	for i := range l.Seen {
+		a.packets[reduce.KindOf(l.Seen[i].Door, &l.Seen[i].Segment, own, a.sides)]++
+	}
+	l.Data = a.moveHorizon()
+}
+
+// Work implements [speedy.Handler].
+func (a *asking) Work(l *speedy.Load, share int) {
+	w := a.workers[share]
+	for i := range l.Found {
+		p := &l.Found[i]
+		if !p.Lost && (!w.transactions || speedy.Owner(p.Segment, len(a.workers)) == share) {
+			w.add(p)
+		}
+	}
+	if horizon := l.Data.(int64); horizon > 0 {
+		w.window.Close(w.event, horizon, false)
+	}
+}
+
+// Flush implements [speedy.Handler].
+func (a *asking) Flush(l *speedy.Load) error {
+	if a.progress != nil {
+		a.progress.Store(l.Packets())
+	}
+	return nil
 }
 
 // An asker is one worker.
@@ -46,11 +88,8 @@ type asker struct {
 	group        *reduce.Group
 	window       *reduce.Window
 	first, last  int64 // times of messages
-	recent       uint64
-	recentLeast  int64 // time of the recent ones
 	transactions bool
 	skip         int8 // messages with that QR are only counted; -1 is none
-	lost         uint64
 }
 
 func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, workers int, facts *reduce.Facts) *asking {
@@ -68,7 +107,7 @@ func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, worker
 		group := reduce.NewGroup(uses, workers)
 		w := &asker{
 			dec: speedy.NewDecoder(sides, false), event: reduce.NewEvent(own), group: group, window: group.NewWindow(),
-			first: math.MaxInt64, last: math.MinInt64, recentLeast: math.MaxInt64,
+			first: math.MaxInt64, last: math.MinInt64,
 			transactions: q.entry.Of&reduce.Transactions != 0, skip: -1,
 		}
 		w.event.Facts = facts
@@ -86,20 +125,9 @@ func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, worker
 	return a
 }
 
-func (a *asking) handlers() (list []speedy.Handler) {
-	for _, w := range a.workers {
-		list = append(list, w)
-	}
-	return list
-}
-
-// Payload implements [speedy.Handler].
-func (a *asker) Payload(p *packet.Payload) {
+// add takes a message.
+func (a *asker) add(p *packet.Payload) {
 	a.first, a.last = min(a.first, p.Time), max(a.last, p.Time)
-	if a.transactions {
-		a.recent++
-		a.recentLeast = min(a.recentLeast, p.Time)
-	}
 	if a.skip >= 0 && len(p.Data) > 2 && int8(p.Data[2]>>7) == a.skip {
 		a.window.Messages++
 		return
@@ -108,36 +136,23 @@ func (a *asker) Payload(p *packet.Payload) {
 	a.window.Add(a.event)
 }
 
-// Lost implements [speedy.Handler].
-func (a *asker) Lost(netip.Addr, netip.Addr, uint64) { a.lost++ }
-
 // enoughMessages is how many messages move the horizon to the earliest of them.
 // One packet with an absurd time then gives up nobody's queries.
 const enoughMessages = 256
 
-// flush gives up the queries whose time is over, so that they make room for
-// others. What is answered in time is told by the times of both messages, so
-// that it does not depend on how often that is done.
-func (a *asking) flush() error {
-	if !a.workers[0].transactions {
-		return nil
-	}
-	for _, w := range a.workers {
-		a.seen += w.recent
-		a.least = min(a.least, w.recentLeast)
-		w.recent, w.recentLeast = 0, math.MaxInt64
-	}
+// moveHorizon returns the time up to which queries without a response are to be
+// given up, so that they make room for others, or 0. What is answered in time is
+// told by the times of both messages, so that it does not depend on how often
+// that is done.
+func (a *asking) moveHorizon() (horizon int64) {
 	if a.seen < enoughMessages {
-		return nil
+		return 0
 	}
 	if a.least > a.horizon {
-		a.horizon = a.least
-		for _, w := range a.workers {
-			w.window.Close(w.event, a.horizon, false)
-		}
+		a.horizon, horizon = a.least, a.least
 	}
 	a.seen, a.least = 0, math.MaxInt64
-	return nil
+	return horizon
 }
 
 // merge returns the window of all workers at the end, from the first message to
@@ -148,11 +163,11 @@ func (a *asking) merge() (*reduce.Window, report.Window) {
 		w.window.Close(w.event, math.MaxInt64, true)
 		if i > 0 {
 			all.window.Merge(w.window)
-			all.first, all.last, all.lost = min(all.first, w.first), max(all.last, w.last), all.lost+w.lost
+			all.first, all.last = min(all.first, w.first), max(all.last, w.last)
 		}
 	}
 	all.window.AddPackets(a.packets, a.interfaces)
-	header := report.Window{Messages: all.window.Messages, Lost: all.lost}
+	header := report.Window{Messages: all.window.Messages, Lost: a.lost}
 	if !a.shallow {
 		header.Malformed = all.window.Malformed
 	}

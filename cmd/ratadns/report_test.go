@@ -193,7 +193,7 @@ func TestReportReadsNoFurther(t *testing.T) {
 		defer src.Close()
 		q := &question{entry: e}
 		a := newAsking(q, speedy.NewSides([]uint16{53}, nil), anon, 1, reduce.DefaultFacts())
-		if err := speedy.NewEngine(speedy.DefaultConfig(), a.handlers()...).Run(context.Background(), src, a.flush); err != nil {
+		if err := a.engine(speedy.DefaultConfig()).Run(context.Background(), src); err != nil {
 			t.Fatal(err)
 		}
 		w, header := a.merge()

@@ -233,21 +233,17 @@ func (s *source) engine() speedy.Config {
 // windows, and what the kernel dropped is told.
 func (s *source) reduce(ctx context.Context, log *slog.Logger, f *fievel.Fievel) error {
 	cfg := s.engine()
-	if s.live != nil {
-		cfg.Tick = func(now time.Time) {
+	cfg.Ticks = s.live != nil
+	cfg.Before = func(l *speedy.Load) {
+		if !l.Tick.IsZero() {
 			s.tellDrops(f)
-			f.Tick(now)
 		}
-	}
-	cfg.Watcher = f
-	engine := speedy.NewEngine(cfg, f.Handlers()...)
-	err := engine.Run(ctx, s, func() error {
-		err := f.Flush()
 		if s.between != nil {
 			s.between()
 		}
-		return err
-	})
+	}
+	engine := f.NewEngine(cfg)
+	err := engine.Run(ctx, s)
 	// Since the last tick the kernel may have dropped more.
 	s.tellDrops(f)
 	err = first(err, f.Close())
