@@ -118,7 +118,8 @@ func (c *reportCmd) Run(e *env) error {
 	return first(src.reduce(e.ctx, e.log, f), werr, w.close())
 }
 
-// whole answers the question about all there is.
+// whole answers the question about all there is: where that ends in an error,
+// about what stands before it.
 func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progress *progress) error {
 	a.interfaces = src.interfaces()
 	cfg := src.engine()
@@ -130,11 +131,11 @@ func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progr
 		return a.flush()
 	})
 	stop()
-	if err != nil {
+	stats := engine.Stats()
+	if err != nil && stats.Received == 0 {
 		return err
 	}
 	win, header := a.merge()
-	stats := engine.Stats()
 	ans := answerOf(w.question, win, header)
 	ans.packets = stats.Received + src.dropped()
 	if a.shallow {
@@ -144,7 +145,7 @@ func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progr
 		stats.Malformed = win.Malformed
 		src.logStats(e.log, stats)
 	}
-	return w.write(ans)
+	return first(err, w.write(ans))
 }
 
 // facts are what the question looks up in files.
