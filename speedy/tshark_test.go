@@ -44,6 +44,11 @@ var tsharkDiffers = map[string]func(*heard){
 		h.Names = strings.TrimSuffix(h.Names, ",four.example.org")
 	},
 
+	// tshark has to be told that labels stand before Ethernet, and does not know
+	// these types.
+	"pseudowire":     twoHeard,
+	"vlan-qinq-9200": twoHeard,
+
 	// The first segment's first two octets are no length; tshark believes them
 	// and waits for more than 20,000 octets. We take a segment for the beginning
 	// of a message only where a header of DNS follows the length.
@@ -60,6 +65,14 @@ var tsharkDiffers = map[string]func(*heard){
 	// A simple packet block has no time; we give it that of the packet before.
 	"pcapng-blocks":      func(h *heard) { h.Times[2] = h.Times[1] },
 	"pcapng-simple-snap": func(h *heard) { h.Times[0] = "0.000000000" },
+}
+
+// twoHeard are the two queries that those captures hold.
+func twoHeard(h *heard) {
+	h.Messages, h.Queries = 2, 2
+	h.Times = []string{"1475762100.123456789", "1475762100.124456789"}
+	h.IDs, h.Flags = []string{"0x0004", "0x0006"}, []string{"0x0100", "0x0100"}
+	h.Types, h.Classes, h.Names = []string{"1", "1"}, []string{"0x0001", "0x0001"}, "four.example.org,six.example.org"
 }
 
 // unsaid takes n messages out, from that one on, but not their questions.
