@@ -36,7 +36,7 @@ type Segment struct {
 	Protocol   uint8  // of IP
 	TCP        bool   // Payload is a part of a stream; otherwise it is one message
 	Flags      uint8  // TCP
-	Seq        uint32 // TCP
+	Seq, Ack   uint32 // TCP
 	Size       int    // octets of the payload on the wire, of which Payload may be a part
 	Payload    []byte
 }
@@ -68,6 +68,8 @@ const (
 	flagFIN = 1 << iota
 	flagSYN
 	flagRST
+	flagPSH
+	flagACK
 )
 
 // A Door is how a packet leaves the parser.
@@ -354,7 +356,7 @@ func (p *Parser) transport(pkt *capture.Packet, proto uint8, b []byte, size int,
 			return NotIP
 		}
 		s.Transport, s.TCP = TCP, true
-		s.Flags, s.Seq = b[13], binary.BigEndian.Uint32(b[4:])
+		s.Flags, s.Seq, s.Ack = b[13], binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 		s.Size = size - hlen
 		s.Payload = b[hlen:]
 		return DNS

@@ -19,7 +19,7 @@ type Payload struct {
 // Config bounds the memory of TCP flows.
 type Config struct {
 	MaxFlows   int   // directions of TCP connections held at once
-	MaxWaiting int   // octets of one direction that wait for a hole to fill
+	MaxWaiting int   // octets of one direction that wait for a hole to fill: more than the longest message
 	MaxHeld    int   // octets of all directions that wait or are of messages not complete
 	IdleNS     int64 // a direction silent for so long, in capture time, is given up
 }
@@ -27,7 +27,7 @@ type Config struct {
 // DefaultConfig holds flows in at most some 75 MiB, and usually a hundredth: 400
 // octets for each flow, and what is not complete.
 func DefaultConfig() Config {
-	return Config{MaxFlows: 100_000, MaxWaiting: 64 << 10, MaxHeld: 32 << 20, IdleNS: 60e9}
+	return Config{MaxFlows: 100_000, MaxWaiting: 80 << 10, MaxHeld: 32 << 20, IdleNS: 60e9}
 }
 
 // Share is what each of n workers may hold, so that together they hold no more.
@@ -155,6 +155,9 @@ func (t *Streams) tcp(s *Segment) {
 	if syn {
 		seq++
 	}
+	if t.held > 0 && s.Flags&flagACK != 0 {
+		t.acked(s)
+	}
 	st := t.flows[key]
 	if st != nil && (s.Time-st.last > t.cfg.IdleNS || st.reused(s, seq)) {
 		t.drop(st)
@@ -197,6 +200,11 @@ func (t *Streams) tcp(s *Segment) {
 		fin = t.read(s, st, p)
 		fin = t.readWaiting(s, st) || fin
 	}
+	t.end(st, fin)
+}
+
+// end is the end of what a segment does to a stream, which has had its FIN or not.
+func (t *Streams) end(st *stream, fin bool) {
 	if fin {
 		t.giveUp(st)
 		st.closed = true
@@ -205,12 +213,20 @@ func (t *Streams) tcp(s *Segment) {
 	t.account(st)
 }
 
+// maxAway is how far from the octet wanted next a segment may be. Windows of
+// several MiB are for other traffic than DNS; what is farther away is of a
+// connection whose beginning the capture has not.
+const maxAway = 16 << 20
+
 // reused reports whether s belongs to another connection than st, with the
 // same addresses and ports. seq is the number of its first octet.
 func (st *stream) reused(s *Segment, seq uint32) bool {
 	if s.Flags&flagSYN != 0 {
 		// With the number that st began with, it was sent again or came late.
 		return st.closed || seq != st.first
+	}
+	if d := int32(seq - st.next); d > maxAway || d < -maxAway {
+		return true
 	}
 	return st.closed && int32(seq+uint32(s.Size)-st.next) > 0
 }
@@ -277,9 +293,7 @@ func (t *Streams) wait(s *Segment, st *stream, p piece) (fin bool) {
 	if st.wait += p.cost(); st.wait <= t.cfg.MaxWaiting {
 		return false
 	}
-	t.stray(st)
-	st.next = st.waiting[0].seq
-	return t.readWaiting(s, st)
+	return t.skipHole(s, st)
 }
 
 // stray says that octets of the stream will never come, a length among them.

@@ -62,6 +62,11 @@ var tsharkDiffers = map[string]func(*heard){
 		h.Names = "two.example.org,three.example.org," + h.Names
 	},
 
+	// What is behind a hole that the receiver does not have tshark leaves alone.
+	"tcp-hole": func(h *heard) { h.twoMore(1, "1475762100.130456789", "1475762100.130456789") },
+	// It takes numbers far below for those of old segments.
+	"tcp-port-reuse-unopened": func(h *heard) { h.twoMore(1, "1475762100.127456789", "1475762100.128456789") },
+
 	// A simple packet block has no time; we give it that of the packet before.
 	"pcapng-blocks":      func(h *heard) { h.Times[2] = h.Times[1] },
 	"pcapng-simple-snap": func(h *heard) { h.Times[0] = "0.000000000" },
@@ -73,6 +78,16 @@ func twoHeard(h *heard) {
 	h.Times = []string{"1475762100.123456789", "1475762100.124456789"}
 	h.IDs, h.Flags = []string{"0x0004", "0x0006"}, []string{"0x0100", "0x0100"}
 	h.Types, h.Classes, h.Names = []string{"1", "1"}, []string{"0x0001", "0x0001"}, "four.example.org,six.example.org"
+}
+
+// twoMore puts the queries for two.example.org and three.example.org in.
+func (h *heard) twoMore(at int, times ...string) {
+	h.Messages, h.Queries = h.Messages+2, h.Queries+2
+	h.Times = slices.Insert(h.Times, at, times...)
+	h.IDs = slices.Insert(h.IDs, at, "0x0002", "0x0003")
+	h.Flags = slices.Insert(h.Flags, at, "0x0100", "0x0100")
+	h.Types, h.Classes = slices.Insert(h.Types, at, "1", "1"), slices.Insert(h.Classes, at, "0x0001", "0x0001")
+	h.Names = strings.Replace(h.Names, ",", ",two.example.org,three.example.org,", 1)
 }
 
 // unsaid takes n messages out, from that one on, but not their questions.
