@@ -78,6 +78,9 @@ func NewReader(name string, r io.Reader, log *slog.Logger) (Source, error) {
 	return newFile(name, r, log)
 }
 
+// errNotCapture is of a file of another kind, or an empty one.
+var errNotCapture = errors.New("not a capture")
+
 // errCutAtOnce is of a compressed capture that gives nothing at all.
 var errCutAtOnce = errors.New("cut inside its first compressed block")
 
@@ -116,7 +119,7 @@ func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 		return nil, fmt.Errorf("%s: %w", name, errCutAtOnce)
 	}
 	if n == 0 {
-		return nil, fmt.Errorf("%s: not a capture: empty", name)
+		return nil, fmt.Errorf("%s: %w: empty", name, errNotCapture)
 	}
 	if n < pcapHeaderLen {
 		if _, ok := newPcap(append(head, make([]byte, pcapHeaderLen-n)...)); ok {
@@ -125,10 +128,10 @@ func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 	}
 	for _, f := range foreigners {
 		if bytes.HasPrefix(head, []byte(f.magic)) {
-			return nil, fmt.Errorf("%s: not a capture but %s", name, f.what)
+			return nil, fmt.Errorf("%s: %w but %s", name, errNotCapture, f.what)
 		}
 	}
-	return nil, fmt.Errorf("%s: not a capture: starts with %s", name, show(head[:min(n, 16)]))
+	return nil, fmt.Errorf("%s: %w: starts with %s", name, errNotCapture, show(head[:min(n, 16)]))
 }
 
 // foreigners are what people take for captures, and ways round it.
