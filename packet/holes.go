@@ -1,5 +1,10 @@
 package packet
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Octets that the capture has lost and the receiver has not make a hole that
 // nothing will fill. The receiver says so: it acknowledges what is behind it.
 
@@ -20,6 +25,43 @@ func (t *Streams) acked(s *Segment) {
 		fin = t.skipHole(other, st)
 	}
 	t.end(st, fin)
+}
+
+// settle reads what waits behind holes in a stream that ends, as if its last
+// segment came at that place.
+func (t *Streams) settle(st *stream, place uint64) {
+	if st.tail == nil {
+		return
+	}
+	s := st.tail
+	s.Place, t.place = place, place
+	for fin := false; !fin && len(st.waiting) > 0; {
+		fin = t.skipHole(s, st)
+	}
+}
+
+// Close ends all streams, as the capture does. What waits is read in the order of
+// the capture, each stream at the place of its last segment, as far as its
+// messages may be handed out all at once.
+func (t *Streams) Close() {
+	var holes []*stream
+	for st := t.oldest; st != nil; st = st.newer {
+		if len(st.waiting) > 0 {
+			holes = append(holes, st)
+		}
+	}
+	slices.SortFunc(holes, func(a, b *stream) int { return cmp.Compare(a.tail.Place, b.tail.Place) })
+	room, last := t.cfg.MaxHeld/32, t.place
+	for _, st := range holes {
+		if room -= st.wait; room < 0 {
+			break
+		}
+		t.settle(st, st.tail.Place)
+	}
+	t.place = last
+	for t.oldest != nil {
+		t.drop(t.oldest)
+	}
 }
 
 // skipHole takes the hole before what waits for lost, and goes on behind it. It

@@ -3,6 +3,8 @@ package packet
 import (
 	"slices"
 	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // ack is a segment of the server that acknowledges up to position at.
@@ -58,6 +60,61 @@ func TestAcknowledgedHole(t *testing.T) {
 		c.send(0, b, 156, 260)
 		c.ack(0, 260)
 	})
+}
+
+// What waits when a stream ends is read all the same: at the end of the capture
+// in its order, at the place and time of each stream's last segment.
+func TestHoleAtTheEnd(t *testing.T) {
+	m := [][]byte{msg(1, 40), msg(2, 60), msg(3, 50)}
+	b := frame(m...) // messages at 0-42, 42-104, 104-156
+	var got []Segment
+	c := newConn(DefaultConfig())
+	c.emit = func(p *Payload) { got = append(got, *p.Segment) }
+	add := func(port uint16, place uint64, flags uint8, from, to int) {
+		c.Add(&Segment{Time: int64(place) * 1e9, Place: place, Source: client4, Dest: server4, SourcePort: port, DestPort: 53,
+			TCP: true, Flags: flags, Seq: isn + 1 + uint32(from), Size: to - from, Payload: slices.Clone(b[max(from, 0):max(to, 0)])})
+	}
+	for port := uint16(1); port <= 3; port++ {
+		add(port, uint64(port), flagSYN, -1, -1)
+	}
+	add(1, 10, 0, 104, 156)
+	add(2, 11, 0, 42, 104)
+	add(3, 12, 0, 104, 156)
+	add(3, 13, flagRST, 156, 156)
+	add(1, 14, 0, 0, 42) // before the hole
+	add(2, 15, 0, 104, 156)
+	c.Close()
+	type seen struct {
+		port  uint16
+		place uint64
+		time  int64
+	}
+	var list []seen
+	for _, s := range got {
+		list = append(list, seen{s.SourcePort, s.Place, s.Time})
+	}
+	want := []seen{{3, 13, 12e9}, {1, 14, 14e9}, {1, 10, 10e9}, {2, 15, 15e9}, {2, 15, 15e9}}
+	if diff := gocmp.Diff(want, list, gocmp.AllowUnexported(seen{})); diff != "" {
+		t.Error(diff)
+	}
+	if c.Stats.Incomplete != 3 || c.Stats.Lost != 0 || c.Stats.Used != 9 {
+		t.Errorf("%+v", c.Stats)
+	}
+}
+
+// A capture that ends with very much behind holes is not handed out at once.
+func TestHolesAtTheEnd(t *testing.T) {
+	c := newConn(Config{MaxFlows: 1000, MaxWaiting: 80 << 10, MaxHeld: 32000, IdleNS: 60e9})
+	b := frame(msg(1, 40), msg(2, 400))
+	for port := range uint16(10) {
+		c.port = port
+		c.syn()
+		c.send(0, b, 42, len(b))
+	}
+	c.balance(t)
+	if len(c.got) != 2 || c.Stats.Lost != 8 {
+		t.Errorf("%d messages, %+v", len(c.got), c.Stats)
+	}
 }
 
 // A message that an acknowledgement completes has its sender's address and the

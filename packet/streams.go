@@ -91,10 +91,11 @@ type stream struct {
 	buf          []byte // a length and the beginning of its message
 	gone         int    // octets of that message behind buf that the capture cut off
 	waiting      []piece
-	wait         int   // octets in waiting
-	held         int   // octets as counted in Streams.held
-	last         int64 // time of its last segment
-	passed       int64 // and what Streams.passed was then
+	tail         *Segment // the last that had to wait, without its payload
+	wait         int      // octets in waiting
+	held         int      // octets as counted in Streams.held
+	last         int64    // time of its last segment
+	passed       int64    // and what Streams.passed was then
 }
 
 // A piece waits for the hole before it to be filled.
@@ -160,6 +161,7 @@ func (t *Streams) tcp(s *Segment) {
 	}
 	st := t.flows[key]
 	if st != nil && (s.Time-st.last > t.cfg.IdleNS || st.reused(s, seq)) {
+		t.settle(st, s.Place)
 		t.drop(st)
 		st = nil
 	}
@@ -169,6 +171,7 @@ func (t *Streams) tcp(s *Segment) {
 		return
 	case s.Flags&flagRST != 0:
 		if st != nil {
+			t.settle(st, s.Place)
 			t.drop(st)
 		}
 		t.Stats.Used++
@@ -288,6 +291,11 @@ func (t *Streams) unlink(st *stream) {
 // the stream ends here.
 func (t *Streams) wait(s *Segment, st *stream, p piece) (fin bool) {
 	p.data = slices.Clone(p.data)
+	if st.tail == nil {
+		st.tail = new(Segment)
+	}
+	*st.tail = *s
+	st.tail.Payload = nil
 	i, _ := slices.BinarySearchFunc(st.waiting, p, func(a, b piece) int { return int(int32(a.seq - b.seq)) })
 	st.waiting = slices.Insert(st.waiting, i, p)
 	if st.wait += p.cost(); st.wait <= t.cfg.MaxWaiting {
@@ -315,7 +323,7 @@ func (t *Streams) readWaiting(s *Segment, st *stream) (fin bool) {
 	}
 	// What a thousand small pieces took is not kept for the next hole.
 	if st.waiting = slices.Delete(st.waiting, 0, n); len(st.waiting) == 0 {
-		st.waiting = nil
+		st.waiting, st.tail = nil, nil
 	}
 	return fin
 }
@@ -452,7 +460,7 @@ func (t *Streams) giveUp(st *stream) {
 		}
 	}
 	t.tell(lost, st.key.source, st.key.dest)
-	st.buf, st.gone, st.waiting, st.wait = nil, 0, nil, 0
+	st.buf, st.gone, st.waiting, st.tail, st.wait = nil, 0, nil, nil, 0
 }
 
 // sweep frees the memory of streams that have been silent for long. Whether one
@@ -471,13 +479,6 @@ func (t *Streams) drop(st *stream) {
 	t.held -= st.held
 	t.unlink(st)
 	delete(t.flows, st.key)
-}
-
-// Close gives up what is not complete at the end of the capture.
-func (t *Streams) Close() {
-	for t.oldest != nil {
-		t.drop(t.oldest)
-	}
 }
 
 // Add adds up the counters of several Streams.

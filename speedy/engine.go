@@ -206,10 +206,10 @@ func (e *Engine) watched() bool { return e.cfg.Watcher != nil && e.cfg.Watcher.W
 func (e *Engine) close() {
 	e.parser.Close()
 	e.count(e.parser.Stats)
-	for _, lost := range e.parser.TakeLost() {
+	e.closeStreams()
+	for _, lost := range e.parser.TakeLost() { // at the last place, so behind what the streams still had
 		e.workers[0].flows.streams.Add(&lost)
 	}
-	e.closeStreams()
 }
 
 func (e *Engine) closeStreams() {

@@ -64,6 +64,14 @@ var tsharkDiffers = map[string]func(*heard){
 
 	// What is behind a hole that the receiver does not have tshark leaves alone.
 	"tcp-hole": func(h *heard) { h.twoMore(1, "1475762100.130456789", "1475762100.130456789") },
+	// Where the receiver says nothing we know only when the capture ends.
+	"tcp-hole-unanswered": func(h *heard) {
+		h.Messages, h.Queries = 3, 3
+		h.Times, h.IDs = append(h.Times, "1475762100.127456789"), append(h.IDs, "0x0002")
+		h.Flags = append(h.Flags, "0x0100")
+		h.Types, h.Classes = append(h.Types, "1"), append(h.Classes, "0x0001")
+		h.Names += ",two.example.org"
+	},
 	// It takes numbers far below for those of old segments.
 	"tcp-port-reuse-unopened": func(h *heard) { h.twoMore(1, "1475762100.127456789", "1475762100.128456789") },
 
