@@ -18,13 +18,25 @@ type LinkType uint16
 const (
 	LinkNull     LinkType = 0   // BSD loopback, address family in the writer's byte order
 	LinkEthernet LinkType = 1   //
+	LinkPPP      LinkType = 9   // PPP, perhaps without address and control
 	LinkRaw12    LinkType = 12  // raw IP as some BSDs write it
 	LinkRaw14    LinkType = 14  // raw IP as others do
+	LinkPPPHDLC  LinkType = 50  // PPP in frames of HDLC, or Cisco's HDLC
+	LinkPPPoE    LinkType = 51  // PPP over Ethernet, without Ethernet
 	LinkRaw      LinkType = 101 // raw IP
+	LinkHDLC     LinkType = 104 // Cisco's HDLC
+	Link80211    LinkType = 105 // wireless
 	LinkLoop     LinkType = 108 // OpenBSD loopback, address family in network byte order
+	LinkEnc      LinkType = 109 // OpenBSD, what IPsec has decrypted
 	LinkSLL      LinkType = 113 // Linux cooked
+	LinkPflog    LinkType = 117 // OpenBSD, what its firewall logs
+	LinkRadiotap LinkType = 127 // wireless, with a header of the receiver
+	LinkPPI      LinkType = 192 // a header of the receiver, and any other link type
+	LinkPPPDir   LinkType = 204 // PPP behind an octet for the direction
+	LinkMPLS     LinkType = 219
 	LinkIPv4     LinkType = 228
 	LinkIPv6     LinkType = 229
+	LinkNflog    LinkType = 239 // Linux, what its firewall logs
 	LinkSLL2     LinkType = 276 // Linux cooked, version 2
 )
 

@@ -3,6 +3,7 @@ package capture
 import (
 	"bufio"
 	"compress/bzip2"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -25,15 +26,40 @@ var compressions = []struct {
 }{
 	{"\x1f\x8b", openGzip},
 	{"\xfd7zXZ\x00", openXz},
-	// A skippable frame may come first; zstd allows sixteen magics for it.
 	{"\x28\xb5\x2f\xfd", openZstd},
-	{"\x50\x2a\x4d\x18", openZstd},
-	{"\x04\x22\x4d\x18", func(r *bufio.Reader) (io.Reader, func() error, error) {
-		return lz4.NewReader(r), nil, nil
-	}},
+	{"\x04\x22\x4d\x18", openLz4},
+	{"\x02\x21\x4c\x18", openLz4}, // as `lz4 -l` writes it
 	{"BZh", func(r *bufio.Reader) (io.Reader, func() error, error) {
 		return bzip2.NewReader(r), nil, nil
 	}},
+}
+
+func openLz4(r *bufio.Reader) (io.Reader, func() error, error) { return lz4.NewReader(r), nil, nil }
+
+// skippable reports whether head begins what zstd and lz4 call a skippable
+// frame, which may come first: a magic, one of sixteen, a length and so many
+// octets (RFC 8878 §3.1.2).
+func skippable(head []byte) bool {
+	return len(head) >= 4 && head[0]&0xf0 == 0x50 && string(head[1:4]) == "\x2a\x4d\x18"
+}
+
+// skipFrames reads over skippable frames.
+func skipFrames(r *bufio.Reader) error {
+	for {
+		h, err := r.Peek(8)
+		if !skippable(h) {
+			return nil
+		}
+		if err == nil {
+			_, err = io.CopyN(io.Discard, r, 8+int64(binary.LittleEndian.Uint32(h[4:])))
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // tooFar says that a window is too large, and the way round it.
@@ -69,8 +95,20 @@ func openXz(r *bufio.Reader) (io.Reader, func() error, error) {
 
 type xzReader struct{ z *xz.Reader }
 
-func (r xzReader) Read(b []byte) (int, error) {
-	n, err := r.z.Read(b)
+// xzPiece is how much of the library's octets an error may take along.
+const xzPiece = 4 << 10
+
+// Read reads in pieces: what the library has unpacked for a call that ends in an
+// error is lost.
+func (r xzReader) Read(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var k int
+		k, err = r.z.Read(b[n:min(n+xzPiece, len(b))])
+		n += k
+		if k < xzPiece {
+			break
+		}
+	}
 	return n, xzError(err)
 }
 

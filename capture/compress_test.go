@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -48,6 +49,7 @@ var programs = []struct {
 	{"xz", []string{"--x86", "--lzma2=preset=0"}, "", 4 << 10},
 	{"zstd", nil, "\x51\x2a\x4d\x18\x03\x00\x00\x00abc", 128 << 10},
 	{"zstd", []string{"-19", "--long=27", "--no-check"}, "\x5f\x2a\x4d\x18\x00\x00\x00\x00", 128 << 10},
+	{"lz4", []string{"-l"}, "", 8 << 20},
 	{"lz4", []string{"-B4"}, "\x50\x2a\x4d\x18\x02\x00\x00\x00ab", 64 << 10},
 	{"lz4", []string{"-B4", "-BD", "-BX"}, "", 64 << 10},
 	{"lz4", []string{"-9", "-B5", "--no-frame-crc"}, "", 256 << 10},
@@ -120,6 +122,53 @@ func TestPrograms(t *testing.T) {
 				wantPackets(t, got, want[:len(got)])
 			}
 		})
+	}
+}
+
+// Frames that the compressions let pass may also come first.
+func TestSkippableFirst(t *testing.T) {
+	want := packets(second, 100)
+	const skip = "\x5a\x2a\x4d\x18\x03\x00\x00\x00abc\x50\x2a\x4d\x18\x00\x00\x00\x00"
+	for _, program := range []string{"zstd", "lz4"} {
+		got, err := parse(append([]byte(skip), filter(t, nanoPcap(want), program, "-c")...), quiet(t))
+		if err != nil {
+			t.Errorf("%s: %v", program, err)
+		}
+		wantPackets(t, got, want)
+	}
+	for cut := 4; cut < len(skip); cut++ {
+		if _, err := parse([]byte(skip[:cut]), quiet(t)); err == nil {
+			t.Errorf("cut at %d: no error", cut)
+		}
+	}
+}
+
+// What stands before the damage in an xz file is used as far as xz unpacks it.
+func TestXzDamaged(t *testing.T) {
+	want := noise(1200)
+	whole := nanoPcap(want)
+	packed := filter(t, whole, "xz", "-c")
+	for at := len(packed) / 8; at < len(packed); at += len(packed) / 8 {
+		b := bytes.Clone(packed)
+		b[at] ^= 0x55
+		cmd := exec.Command("xz", "-dc")
+		cmd.Stdin = bytes.NewReader(b)
+		unpacked, err := cmd.Output()
+		if err == nil {
+			t.Fatalf("xz reads what is damaged at %d", at)
+		}
+		got, err := parse(b, quiet(t))
+		if err == nil || !strings.HasPrefix(err.Error(), "t.pcap: ") {
+			t.Errorf("damaged at %d: %v", at, err)
+		}
+		read := pcapHeaderLen
+		for _, p := range got {
+			read += pcapRecordLen + len(p.Data)
+		}
+		// What is decoded behind the damage may be no record.
+		if read+2*xzPiece+400 < min(len(unpacked), len(whole)*at/len(packed)) {
+			t.Errorf("damaged at %d: %d octets, xz unpacks %d", at, read, len(unpacked))
+		}
 	}
 }
 

@@ -3,13 +3,15 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// expand puts the files of a directory in its place. Hidden ones are not meant.
-func expand(names []string) (all []string, err error) {
+// expand puts the captures in a directory in its place. Hidden files are not
+// meant; other files that are no captures are told.
+func expand(names []string, log *slog.Logger) (all []string, err error) {
 	stdin := 0
 	for _, name := range names {
 		if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
@@ -28,8 +30,13 @@ func expand(names []string) (all []string, err error) {
 		}
 		before := len(all)
 		for _, e := range entries {
-			if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-				all = append(all, filepath.Join(name, e.Name()))
+			path := filepath.Join(name, e.Name())
+			switch err := notCapture(path); {
+			case e.IsDir() || strings.HasPrefix(e.Name(), "."):
+			case err != nil:
+				log.Warn("file in a directory is left out", "err", err)
+			default:
+				all = append(all, path)
 			}
 		}
 		if len(all) == before {
@@ -39,10 +46,27 @@ func expand(names []string) (all []string, err error) {
 	return all, nil
 }
 
+// notCapture says why the file is none, or nil: of what cannot be read, and of a
+// pipe, opening it tells.
+func notCapture(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	f, err := openFile(path, slog.New(slog.DiscardHandler), nil)
+	switch {
+	case err == nil:
+		f.Close()
+	case errors.Is(err, errNotCapture):
+		return err
+	}
+	return nil
+}
+
 // Size is how many octets the captures of those names have on the disk, or 0
 // where nobody knows: of a pipe.
 func Size(names []string) (sum int64) {
-	names, err := expand(names)
+	names, err := expand(names, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return 0
 	}

@@ -78,6 +78,9 @@ func NewReader(name string, r io.Reader, log *slog.Logger) (Source, error) {
 	return newFile(name, r, log)
 }
 
+// errNotCapture is of a file of another kind, or an empty one.
+var errNotCapture = errors.New("not a capture")
+
 // errCutAtOnce is of a compressed capture that gives nothing at all.
 var errCutAtOnce = errors.New("cut inside its first compressed block")
 
@@ -116,9 +119,31 @@ func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 		return nil, fmt.Errorf("%s: %w", name, errCutAtOnce)
 	}
 	if n == 0 {
-		return nil, fmt.Errorf("%s: not a capture: empty", name)
+		return nil, fmt.Errorf("%s: %w: empty", name, errNotCapture)
 	}
-	return nil, fmt.Errorf("%s: not a capture: starts with %s", name, show(head[:min(n, 16)]))
+	if n < pcapHeaderLen {
+		if _, ok := newPcap(append(head, make([]byte, pcapHeaderLen-n)...)); ok {
+			return nil, fmt.Errorf("%s: cut inside its header", name)
+		}
+	}
+	for _, f := range foreigners {
+		if bytes.HasPrefix(head, []byte(f.magic)) {
+			return nil, fmt.Errorf("%s: %w but %s", name, errNotCapture, f.what)
+		}
+	}
+	return nil, fmt.Errorf("%s: %w: starts with %s", name, errNotCapture, show(head[:min(n, 16)]))
+}
+
+// foreigners are what people take for captures, and ways round it.
+var foreigners = []struct{ magic, what string }{
+	{"snoop\x00\x00\x00", "a snoop file, which editcap turns into one"},
+	{"\xac\x01\x00\x1c", "a file of an IXIA device, which editcap turns into one"},
+	{"\xab\x01\x00\x1c", "a file of an IXIA device, which editcap turns into one"},
+	{"PK\x03\x04", "a zip archive: unpack it first"},
+	{"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"},
+	{"\x1f\x9d", "a file of compress: zcat FILE | ratadns ... -r -"},
+	{"\x5d\x00\x00", "a file of lzma: xz -dc FILE | ratadns ... -r -"},
+	{"\x1f\x8b", "compressed twice: zcat FILE | ratadns ... -r -"},
 }
 
 // show writes octets for people: as text where they are text.
@@ -139,6 +164,13 @@ func (f *file) decompress(r io.Reader) (io.Reader, error) {
 	}
 	head = head[:n]
 	whole := io.MultiReader(bytes.NewReader(head), r)
+	if skippable(head) {
+		b := bufio.NewReader(whole)
+		if err := skipFrames(b); err != nil {
+			return nil, err
+		}
+		return f.decompress(b)
+	}
 	for _, c := range compressions {
 		if !bytes.HasPrefix(head, []byte(c.magic)) {
 			continue

@@ -35,14 +35,15 @@ var dnstapContent = []byte("protobuf:dnstap.Dnstap")
 // errStop is the end of a stream that says so.
 var errStop = errors.New("the stream has ended")
 
-// isFstrm reports whether head begins a Frame Stream: a START frame.
+// isFstrm reports whether head begins a Frame Stream: a START frame, or READY
+// where a sender was recorded that asks for one.
 func isFstrm(head []byte) bool {
 	if len(head) < controlLen || binary.BigEndian.Uint32(head) != 0 {
 		return false
 	}
-	n := binary.BigEndian.Uint32(head[4:])
+	n, kind := binary.BigEndian.Uint32(head[4:]), binary.BigEndian.Uint32(head[8:])
 	return n >= 4 && n <= framestream.CONTROL_FRAME_LENGTH_MAX &&
-		binary.BigEndian.Uint32(head[8:]) == framestream.CONTROL_START
+		(kind == framestream.CONTROL_START || kind == framestream.CONTROL_READY)
 }
 
 func (f *fstrm) parse(block []byte, b *Batch) (used int, err error) {
@@ -110,6 +111,8 @@ func (f *fstrm) control(b []byte) (size int, err error) {
 		return 0, fmt.Errorf("control frame: %w", err)
 	}
 	switch {
+	case !f.once && !f.started && (c.ControlType == framestream.CONTROL_READY || c.ControlType == framestream.CONTROL_FINISH):
+		// Of the handshake of a socket, that was recorded with the rest.
 	case c.ControlType == framestream.CONTROL_START && !f.started:
 		if !c.MatchContentType(dnstapContent) {
 			return 0, errContent(&c)

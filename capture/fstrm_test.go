@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,6 +109,20 @@ func TestFstrm(t *testing.T) {
 				t.Error(logged)
 			}
 		})
+	}
+}
+
+// A sender that was recorded with its handshake has READY first and FINISH last.
+func TestFstrmHandshake(t *testing.T) {
+	ps := taps(t, second, 3)
+	ready := []byte("\x00\x00\x00\x00\x00\x00\x00\x22\x00\x00\x00\x04\x00\x00\x00\x01\x00\x00\x00\x16" + string(dnstapContent))
+	finish := []byte("\x00\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x05")
+	src, err := NewReader("x", bytes.NewReader(slices.Concat(ready, fstrmOf(t, ps), finish)), quiet(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := all(t, src); !reflect.DeepEqual(ps, got) {
+		t.Errorf("%d other packets", len(got))
 	}
 }
 

@@ -22,7 +22,7 @@ func Open(names []string, log *slog.Logger) (Source, error) {
 // OpenCounted is Open, and adds what has been read of the captures, as they are
 // on the disk, to read. That is about [Size] at the end.
 func OpenCounted(names []string, log *slog.Logger, read *atomic.Int64) (Source, error) {
-	names, err := expand(names)
+	names, err := expand(names, log)
 	if err != nil {
 		return nil, err
 	}

@@ -25,21 +25,43 @@ type pcap struct {
 	unit   int64 // nanoseconds per unit of the fraction
 	link   LinkType
 	limit  uint32 // longest record
+	head   int    // octets before the packet of a record
+	swaps  swaps
 }
+
+// swaps tells where the lengths of a record, of what was captured and of what
+// was on the wire, stand the other way round.
+type swaps uint8
+
+const (
+	never     swaps = iota
+	sometimes       // where more would have been captured than there was: some programs of version 2.3
+	always          // before version 2.3
+)
 
 // newPcap reads the file header. ok is false when magic is not pcap's.
 func newPcap(h []byte) (p *pcap, ok bool) {
-	p = &pcap{order: binary.LittleEndian, little: true, unit: 1000}
-	switch binary.LittleEndian.Uint32(h) {
+	p = &pcap{order: binary.LittleEndian, little: true, unit: 1000, head: pcapRecordLen}
+	if h[0] == 0xa1 {
+		p.order, p.little = binary.BigEndian, false
+	}
+	switch p.order.Uint32(h) {
 	case 0xa1b2c3d4:
 	case 0xa1b23c4d:
 		p.unit = 1
-	case 0xd4c3b2a1:
-		p.order, p.little = binary.BigEndian, false
-	case 0x4d3cb2a1:
-		p.order, p.little, p.unit = binary.BigEndian, false, 1
+	case 0xa1b2cd34:
+		// Kuznetsov's, of old Linux distributions: interface, protocol and
+		// direction stand behind the lengths.
+		p.head += 8
 	default:
 		return nil, false
+	}
+	switch minor := p.order.Uint16(h[6:]); {
+	case p.order.Uint16(h[4:]) != 2:
+	case minor == 3:
+		p.swaps = sometimes
+	case minor < 3:
+		p.swaps = always
 	}
 	p.limit = min(max(p.order.Uint32(h[16:]), 262144), maxRecord)
 	// The upper bits tell of a frame check sequence.
@@ -48,7 +70,7 @@ func newPcap(h []byte) (p *pcap, ok bool) {
 }
 
 func (p *pcap) parse(block []byte, b *Batch) (used int, err error) {
-	for len(block)-used >= pcapRecordLen {
+	for len(block)-used >= p.head {
 		h := block[used : used+pcapRecordLen : used+pcapRecordLen]
 		var sec, frac, n, wire uint32
 		if p.little {
@@ -58,10 +80,13 @@ func (p *pcap) parse(block []byte, b *Batch) (used int, err error) {
 			sec, frac = binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:])
 			n, wire = binary.BigEndian.Uint32(h[8:]), binary.BigEndian.Uint32(h[12:])
 		}
+		if p.swaps == always || p.swaps == sometimes && n > wire {
+			n, wire = wire, n
+		}
 		if n > p.limit {
 			return used, fmt.Errorf("record of %d octets, more than the capture's limit of %d", n, p.limit)
 		}
-		end := used + pcapRecordLen + int(n)
+		end := used + p.head + int(n)
 		if end > len(block) {
 			break
 		}
@@ -70,7 +95,7 @@ func (p *pcap) parse(block []byte, b *Batch) (used int, err error) {
 		b.Packets = append(b.Packets, Packet{})
 		pkt := &b.Packets[len(b.Packets)-1]
 		pkt.Time = int64(sec)*1e9 + int64(frac)*p.unit
-		pkt.Data = block[used+pcapRecordLen : end : end]
+		pkt.Data = block[used+p.head : end : end]
 		pkt.Wire = int(max(wire, n))
 		pkt.Link = p.link
 		used = end

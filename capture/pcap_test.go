@@ -156,7 +156,9 @@ func TestNotACapture(t *testing.T) {
 	bad("hello, world\n", `t.pcap: not a capture: starts with "hello, world\n"`)
 	bad("x", `t.pcap: not a capture: starts with "x"`)
 	bad("\x7fELF\x02\x01\x01\x00 and much more of it here", "t.pcap: not a capture: starts with 7f 45 4c 46 02 01 01 00 20 61 6e 64 20 6d 75 63")
-	bad(string(nanoPcap(nil)[:23]), "t.pcap: not a capture: starts with 4d 3c b2 a1 02 00 04 00 00 00 00 00 00 00 00 00")
+	bad(string(nanoPcap(nil)[:23]), "t.pcap: cut inside its header")
+	bad("snoop\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x04", "t.pcap: not a capture but a snoop file, which editcap turns into one")
+	bad("PK\x03\x04\x14\x00", "t.pcap: not a capture but a zip archive: unpack it first")
 }
 
 func TestPcapWithoutPackets(t *testing.T) {

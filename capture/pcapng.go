@@ -76,6 +76,9 @@ func (p *pcapng) parse(block []byte, b *Batch) (used int, err error) {
 		if int(n) > len(h) {
 			break
 		}
+		if end := p.order.Uint32(h[n-4:]); end != n {
+			return used, fmt.Errorf("block of %d octets, of %d by its end", n, end)
+		}
 		if err := p.block(kind, h[8:n-4:n-4], b); err != nil {
 			return used, err
 		}

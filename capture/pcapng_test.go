@@ -256,6 +256,10 @@ func TestPcapngErrors(t *testing.T) {
 	bad("short block", length(ngEnhanced, 8), "block of 8 octets")
 	bad("odd block", length(99, 33), "block of 33 octets")
 	bad("absurd block", length(ngEnhanced, 1<<31), "block of 2147483648 octets, more than the limit of 16777216")
+	bad("two lengths", func(g *ng) {
+		g.packet(0, 0, []byte("1234"), 4)
+		copy(g.b[len(g.b)-4:], g.order.AppendUint32(nil, 40))
+	}, "block of 36 octets, of 40 by its end")
 	bad("short packet", func(g *ng) { g.block(ngEnhanced, make([]byte, 16)) }, "block's length does not fit its type")
 	bad("short simple packet", func(g *ng) { g.block(ngSimple, nil) }, "block's length does not fit its type")
 	bad("short interface", func(g *ng) { g.block(ngInterface, make([]byte, 4)) }, "block's length does not fit its type")

@@ -90,7 +90,9 @@ var layouts = [smallCodes][]field{
 	TypeKX:         {u16, name},
 	TypeCERT:       {u16, u16, u8, rest64},
 	TypeDNAME:      {name},
+	TypeAPL:        {prefixes},
 	TypeDS:         dsFields,
+	TypeIPSECKEY:   {ipsecKey},
 	TypeSSHFP:      {u8, u8, restHex},
 	TypeRRSIG:      sigFields,
 	TypeNSEC:       {name, bitmap},
@@ -100,6 +102,7 @@ var layouts = [smallCodes][]field{
 	TypeNSEC3PARAM: {u8, u8, u16, salt},
 	TypeTLSA:       {u8, u8, u8, restHex},
 	TypeSMIMEA:     {u8, u8, u8, restHex},
+	TypeHIP:        {hostIdentity},
 	TypeNINFO:      {texts},
 	TypeRKEY:       keyFields,
 	TypeTALINK:     {name, name},
@@ -111,6 +114,8 @@ var layouts = [smallCodes][]field{
 	TypeSVCB:       {u16, name, svcParams},
 	TypeHTTPS:      {u16, name, svcParams},
 	TypeDSYNC:      {typeName, u8, u16, name},
+	TypeHHIT:       {rest64},
+	TypeBRID:       {rest64},
 	TypeSPF:        {texts},
 	TypeNID:        {u16, locator},
 	TypeL32:        {u16, ipv4},
@@ -125,7 +130,9 @@ var layouts = [smallCodes][]field{
 	TypeAVC:        {texts},
 	TypeRESINFO:    {texts},
 	TypeWALLET:     {texts},
+	TypeAMTRELAY:   {amtRelay},
 	TypeCLA:        {texts},
+	TypeIPN:        {u64},
 }
 
 // fieldsOf is the layout of a type's data, nil if it has none here.

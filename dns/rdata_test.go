@@ -83,6 +83,16 @@ var rdataTexts = []string{
 	`RESINFO "qnamemin" "exterr=15-17"`,
 	`KEY 256 3 5 bWRzc3dV`,
 	`TALINK a.example.org. b.example.org.`,
+	`APL 1:192.168.32.0/21 !1:192.168.38.0/28 2:ff00::/8 1:0.0.0.0/0`,
+	`HIP 2 200100107B1A74DF365639CC39F1D578 AwEAAbdxyhNuSutc`,
+	`HIP 2 200100107B1A74DF365639CC39F1D578 AwEAAbdxyhNuSutc rvs1.example.org. rvs2.example.org.`,
+	`IPSECKEY 10 1 2 192.0.2.38 AQNRU3mG7TVT`,
+	`IPSECKEY 10 0 2 . AQNRU3mG7TVT`,
+	`IPSECKEY 10 3 2 mygateway.example.org. AQNRU3mG7TVT`,
+	`IPSECKEY 10 2 2 2001:db8:0:8002::2000:1 AQNRU3mG7TVT`,
+	`AMTRELAY 10 0 1 203.0.113.15`,
+	`AMTRELAY 128 0 3 amtrelays.example.org.`,
+	`AMTRELAY 10 0 0 .`,
 	`TYPE65400 \# 2 0a0b`,
 	`TYPE65400 \# 0`,
 }
@@ -100,7 +110,13 @@ var judgeDiffers = map[string]func(string) string{
 	// Upper case as in DS and SSHFP; the RFCs take either.
 	// Zero degrees are north: RFC 1876 §2 counts from 2^31, the equator included.
 	"LOC":  func(s string) string { return strings.Replace(s, "00 00 0.000 S", "00 00 0.000 N", 1) },
+	"HIP":  upperTag,
 	"TLSA": strings.ToUpper, "SMIMEA": strings.ToUpper, "ZONEMD": strings.ToUpper,
+}
+
+func upperTag(s string) string {
+	f := strings.SplitN(s, " ", 3)
+	return f[0] + " " + strings.ToUpper(f[1]) + " " + f[2]
 }
 
 func unquoteParams(s string) string {
@@ -175,6 +191,25 @@ func TestAppendRdataOctets(t *testing.T) {
 			`. 0 300 0 4660 BADTIME 6 AAAAAAAB`},
 		{TypeTKEY, "\x00\x00\x00\x00\x01\x00\x00\x00\x02\x00\x03\x00\x00\x00\x01a\x00\x00", `. 1 2 3 NOERROR 1 YQ== 0`},
 
+		{TypeAMTRELAY, "\x0a\x81\xcb\x00\x71\x0f", `10 1 1 203.0.113.15`},
+		{TypeIPN, "\x00\x00\x00\x01\x00\x00\x00\x02", `4294967298`},
+		{TypeHHIT, "\x01\x02\x03", `AQID`},
+		{TypeIPSECKEY, "\x0a\x00\x00", `10 0 0 .`}, // no key, RFC 4025 §2.4
+		{TypeAPL, "\x00\x01\x00\x00\x00\x02\x30\x85\x20\x01\x0d\xb8\x01", `1:0.0.0.0/0 !2:2001:db8:100::/48`},
+
+		{TypeIPN, "\x00\x00\x00\x01", `\# 4 00000001`},
+		{TypeIPSECKEY, "\x0a\x04\x00a", `\# 4 0a040061`}, // no such gateway
+		{TypeIPSECKEY, "\x0a\x01\x00abc", `\# 6 0a0100616263`},
+		{TypeAMTRELAY, "\x0a\x81abc", `\# 5 0a81616263`},
+		{TypeAMTRELAY, "\x0a\x00a", `\# 3 0a0061`},
+		{TypeHIP, "\x00\x02\x00\x01a", `\# 5 0002000161`}, // no tag
+		{TypeHIP, "\x01\x02\x00\x00a", `\# 5 0102000061`}, // no key
+		{TypeHIP, "\x01\x02\x00\x02ab", `\# 6 010200026162`},
+		{TypeHIP, "\x01\x02\x00\x01ab\x01", `\# 7 01020001616201`},
+		{TypeAPL, "\x00\x01\x08\x02\x0a\x00", `\# 6 000108020a00`}, // a zero that has no place
+		{TypeAPL, "\x00\x01\x21\x01\x0a", `\# 5 000121010a`},
+		{TypeAPL, "\x00\x03\x08\x01\x0a", `\# 5 000308010a`},
+		{TypeAPL, "\x00\x01\x08\x05abcde", `\# 9 000108056162636465`},
 		{TypeA, "\xc0\x00\x02", `\# 3 c00002`},
 		{TypeA, "\xc0\x00\x02\x01\x00", `\# 5 c000020100`},
 		{TypeA, "", `\# 0`},
@@ -313,7 +348,7 @@ func TestLOC(t *testing.T) {
 var namedTypes = func() map[uint16]bool {
 	m := map[uint16]bool{}
 	for _, mnemonic := range strings.Fields(`NS MD MF CNAME SOA MB MG MR PTR MINFO MX RP AFSDB RT NSAP-PTR SIG PX SRV NAPTR
-		KX DNAME RRSIG NSEC TALINK SVCB HTTPS DSYNC LP TKEY TSIG`) {
+		KX DNAME RRSIG NSEC HIP IPSECKEY AMTRELAY TALINK SVCB HTTPS DSYNC LP TKEY TSIG`) {
 		t, _ := TypeByName(mnemonic)
 		m[t] = true
 	}

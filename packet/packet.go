@@ -36,7 +36,7 @@ type Segment struct {
 	Protocol   uint8  // of IP
 	TCP        bool   // Payload is a part of a stream; otherwise it is one message
 	Flags      uint8  // TCP
-	Seq        uint32 // TCP
+	Seq, Ack   uint32 // TCP
 	Size       int    // octets of the payload on the wire, of which Payload may be a part
 	Payload    []byte
 }
@@ -68,6 +68,8 @@ const (
 	flagFIN = 1 << iota
 	flagSYN
 	flagRST
+	flagPSH
+	flagACK
 )
 
 // A Door is how a packet leaves the parser.
@@ -182,134 +184,6 @@ func (p *Parser) ParseAt(pkt *capture.Packet, place uint64, s *Segment) Door {
 	}
 	p.Stats.Received++
 	return d
-}
-
-// EtherTypes (IANA IEEE 802 numbers).
-const (
-	etherIPv4   = 0x0800
-	etherIPv6   = 0x86dd
-	etherVLAN   = 0x8100
-	etherQinQ   = 0x88a8
-	etherQinQ91 = 0x9100 // before the standard
-	etherVNTag  = 0x8926 // which switches of virtual machines leave in mirrored frames
-	etherETag   = 0x893f // the same of IEEE 802.1BR
-	etherMACsec = 0x88e5
-
-	maxEtherLength = 1500 // up to here it is a length (IEEE 802.3)
-)
-
-// parse finds the IP packet behind the link layer's header.
-func (p *Parser) parse(pkt *capture.Packet, s *Segment) Door {
-	b := pkt.Data
-	var ether uint16
-	switch pkt.Link {
-	case capture.LinkEthernet:
-		return p.ether(pkt, etherTEB, b, s)
-	case capture.LinkSLL:
-		if len(b) < 16 {
-			return NotIP
-		}
-		ether, b = binary.BigEndian.Uint16(b[14:]), b[16:]
-	case capture.LinkSLL2:
-		if len(b) < 20 {
-			return NotIP
-		}
-		ether, b = binary.BigEndian.Uint16(b), b[20:]
-	case capture.LinkNull, capture.LinkLoop:
-		// The address family differs between systems; the version field
-		// of what follows tells as well.
-		if len(b) < 4 {
-			return NotIP
-		}
-		return p.ip(pkt, b[4:], s)
-	case capture.LinkRaw, capture.LinkRaw12, capture.LinkRaw14, capture.LinkIPv4, capture.LinkIPv6:
-		return p.ip(pkt, b, s)
-	case capture.LinkDnstap:
-		return p.dnstap(b, s)
-	default:
-		p.Stats.UnknownLinks++
-		p.Stats.UnknownLink = max(p.Stats.UnknownLink, pkt.Link)
-		return NotIP
-	}
-	return p.ether(pkt, ether, b, s)
-}
-
-// ether goes on behind an EtherType.
-func (p *Parser) ether(pkt *capture.Packet, ether uint16, b []byte, s *Segment) Door {
-	for {
-		switch ether {
-		case etherIPv4, etherIPv6:
-			return p.ip(pkt, b, s)
-		case etherVLAN, etherQinQ, etherQinQ91:
-			if len(b) < 4 {
-				return NotIP
-			}
-			ether, b = binary.BigEndian.Uint16(b[2:]), b[4:]
-		case etherTEB:
-			if len(b) < 14 {
-				return NotIP
-			}
-			ether, b = binary.BigEndian.Uint16(b[12:]), b[14:]
-			if ether == etherTEB {
-				return NotIP // a frame is not in a frame without a tunnel
-			}
-		case etherMPLS, etherMPLSm:
-			return p.mpls(pkt, b, s)
-		case etherPPPoE:
-			return p.pppoe(pkt, b, s)
-		case etherVNTag:
-			if len(b) < 6 {
-				return NotIP
-			}
-			ether, b = binary.BigEndian.Uint16(b[4:]), b[6:]
-		case etherETag:
-			if len(b) < 8 {
-				return NotIP
-			}
-			ether, b = binary.BigEndian.Uint16(b[6:]), b[8:]
-		case etherMACsec:
-			// IEEE 802.1AE: what is not encrypted goes on behind the tag and
-			// perhaps the sender's identifier.
-			n := 6
-			if len(b) > 0 && b[0]&0x20 != 0 {
-				n = 14
-			}
-			if len(b) < n+2 {
-				return NotIP
-			}
-			if b[0]&0x0c != 0 {
-				p.Stats.unknownType(ether)
-				return NotIP
-			}
-			ether, b = binary.BigEndian.Uint16(b[n:]), b[n+2:]
-		default:
-			// A length in place of the type, or what Linux writes for such a
-			// frame: the type may follow (RFC 1042).
-			if ether > maxEtherLength {
-				p.Stats.unknownType(ether)
-				return NotIP
-			}
-			if len(b) < 8 || string(b[:6]) != "\xaa\xaa\x03\x00\x00\x00" {
-				return NotIP
-			}
-			if ether, b = binary.BigEndian.Uint16(b[6:]), b[8:]; ether <= maxEtherLength {
-				return NotIP
-			}
-		}
-	}
-}
-
-// unknownType counts an EtherType that is not read, but for those that are in
-// every network and never carry IP.
-func (s *Stats) unknownType(ether uint16) {
-	switch ether {
-	case 0x0806, 0x8035, // ARP, RARP
-		0x8808, 0x8809, 0x888e, 0x88cc, 0x88f7, 0x8902, // pause, LACP, 802.1X, LLDP, PTP, CFM
-		0x9000: // loopback test
-		return
-	}
-	s.UnknownTypes++
-	s.UnknownType = max(s.UnknownType, ether)
 }
 
 // IP protocol numbers (IANA protocol numbers).
@@ -482,7 +356,7 @@ func (p *Parser) transport(pkt *capture.Packet, proto uint8, b []byte, size int,
 			return NotIP
 		}
 		s.Transport, s.TCP = TCP, true
-		s.Flags, s.Seq = b[13], binary.BigEndian.Uint32(b[4:])
+		s.Flags, s.Seq, s.Ack = b[13], binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
 		s.Size = size - hlen
 		s.Payload = b[hlen:]
 		return DNS
@@ -490,6 +364,12 @@ func (p *Parser) transport(pkt *capture.Packet, proto uint8, b []byte, size int,
 		return p.inside(pkt, etherIPv4, b, s) // its version field tells
 	case protoGRE:
 		return p.gre(pkt, b, s)
+	case protoEtherIP:
+		return p.inside(pkt, etherTEB, b[min(2, len(b)):], s)
+	case protoMPLS:
+		return p.inside(pkt, etherMPLS, b, s)
+	case protoEthernet:
+		return p.inside(pkt, etherTEB, b, s)
 	}
 	return NotDNSPort
 }

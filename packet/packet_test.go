@@ -20,7 +20,7 @@ var (
 // query is a DNS message: www.example.org. A.
 var query = []byte("\x2e\x13\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03org\x00\x00\x01\x00\x01")
 
-var be = binary.BigEndian
+var be, le = binary.BigEndian, binary.LittleEndian
 
 func cat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
@@ -131,7 +131,7 @@ func parse(t *testing.T, link capture.LinkType, b []byte, wire int) parsed {
 		want.Cut = 1
 	}
 	want.UnknownTypes, want.UnknownType = p.Stats.UnknownTypes, p.Stats.UnknownType
-	if link == 105 { // IEEE 802.11, which is not read
+	if link == 147 { // left to users
 		want.UnknownLinks, want.UnknownLink = 1, link
 	}
 	if p.Stats != want || len(lost) != int(want.Fragments) {
@@ -169,6 +169,7 @@ func wantParsed(t *testing.T, name string, got, want parsed) {
 func TestLinks(t *testing.T) {
 	u := udp(4000, 53, query)
 	v4, v6 := ipv4(protoUDP, nil, u), ipv6(protoUDP, u)
+	llc := []byte{0xaa, 0xaa, 3, 0, 0, 0, 8, 0}
 	sll := func(kind uint16, b []byte) []byte { return cat(make([]byte, 14), be.AppendUint16(nil, kind), b) }
 	sll2 := func(kind uint16, b []byte) []byte { return cat(be.AppendUint16(nil, kind), make([]byte, 18), b) }
 	for _, c := range []struct {
@@ -215,7 +216,29 @@ func TestLinks(t *testing.T) {
 		{"RAW 101", 101, v6, query6},
 		{"RAW, IPv4 only", 228, v4, query4},
 		{"RAW, IPv6 only", 229, v6, query6},
-		{"another link type", 105, v4, notIP},
+		{"PPP cut", 9, []byte{0xff, 3, 0}, notIP},
+		{"PPP of no IP", 9, []byte{0xff, 3, 0xc0, 0x21, 1, 1, 0, 4}, notIP},
+		{"PPP of MPLS", 9, cat([]byte{2, 0x81, 0, 1, 1, 64}, v4), query4},
+		{"PPP behind a direction", 204, cat([]byte{0, 0xff, 3, 0, 0x57}, v6), query6},
+		{"PPP over Ethernet, without it", 51, cat([]byte{0x11, 0, 0, 1, 0, 99, 0, 0x21}, v4), query4},
+		{"MPLS", 219, cat([]byte{0, 1, 1, 64}, v4), query4},
+		{"OpenBSD's IPsec", 109, cat(make([]byte, 12), v4), query4},
+		{"OpenBSD's firewall", 117, cat([]byte{61}, make([]byte, 63), v4), query4},
+		{"OpenBSD's firewall, cut", 117, []byte{61, 2}, notIP},
+		{"Linux's firewall", 239, cat([]byte{2, 0, 0, 0, 8, 0, 1, 0, 0, 0, 0, 0}, le.AppendUint16(nil, uint16(4+len(v4))), []byte{9, 0}, v4), query4},
+		{"Linux's firewall, big-endian", 239, cat([]byte{2, 0, 0, 0, 0, 6, 0, 1, 0, 0, 0, 0}, be.AppendUint16(nil, uint16(4+len(v4))), []byte{0, 9}, v4), query4},
+		{"Linux's firewall, without a packet", 239, []byte{2, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0}, notIP},
+		{"wireless", 105, cat([]byte{8, 1}, make([]byte, 22), llc, v4), query4},
+		{"wireless, of four addresses, QoS and HT", 105, cat([]byte{0x88, 0x83}, make([]byte, 36-2), llc, v4), query4},
+		{"wireless, encrypted", 105, cat([]byte{8, 0x41}, make([]byte, 22), llc, v4), notIP},
+		{"wireless, a beacon", 105, cat([]byte{0x80, 0}, make([]byte, 60)), notIP},
+		{"wireless, no data", 105, cat([]byte{0x48, 1}, make([]byte, 22)), notIP},
+		{"wireless, several frames in one", 105, cat([]byte{0x88, 1}, make([]byte, 22), []byte{0x80, 0}, llc, v4), notIP},
+		{"radiotap", 127, cat([]byte{0, 0, 10, 0}, make([]byte, 6), []byte{8, 1}, make([]byte, 22), llc, v4), query4},
+		{"radiotap, longer than its packet", 127, cat([]byte{0, 0, 0xff, 0xff}, make([]byte, 20)), notIP},
+		{"PPI", 192, cat([]byte{0, 0, 8, 0, 1, 0, 0, 0}, ether(0x0800, v4)), query4},
+		{"PPI of itself", 192, bytes.Repeat([]byte{0, 0, 8, 0, 192, 0, 0, 0}, 100), notIP},
+		{"another link type", 147, v4, notIP},
 	} {
 		wantParsed(t, c.name, parse(t, c.link, c.b, 0), c.want)
 	}

@@ -19,7 +19,7 @@ type Payload struct {
 // Config bounds the memory of TCP flows.
 type Config struct {
 	MaxFlows   int   // directions of TCP connections held at once
-	MaxWaiting int   // octets of one direction that wait for a hole to fill
+	MaxWaiting int   // octets of one direction that wait for a hole to fill: more than the longest message
 	MaxHeld    int   // octets of all directions that wait or are of messages not complete
 	IdleNS     int64 // a direction silent for so long, in capture time, is given up
 }
@@ -27,7 +27,7 @@ type Config struct {
 // DefaultConfig holds flows in at most some 75 MiB, and usually a hundredth: 400
 // octets for each flow, and what is not complete.
 func DefaultConfig() Config {
-	return Config{MaxFlows: 100_000, MaxWaiting: 64 << 10, MaxHeld: 32 << 20, IdleNS: 60e9}
+	return Config{MaxFlows: 100_000, MaxWaiting: 80 << 10, MaxHeld: 32 << 20, IdleNS: 60e9}
 }
 
 // Share is what each of n workers may hold, so that together they hold no more.
@@ -93,10 +93,11 @@ type stream struct {
 	buf          []byte // a length and the beginning of its message
 	gone         int    // octets of that message behind buf that the capture cut off
 	waiting      []piece
-	wait         int   // octets in waiting
-	held         int   // octets as counted in Streams.held
-	last         int64 // time of its last segment
-	passed       int64 // and what Streams.passed was then
+	tail         *Segment // the last that had to wait, without its payload
+	wait         int      // octets in waiting
+	held         int      // octets as counted in Streams.held
+	last         int64    // time of its last segment
+	passed       int64    // and what Streams.passed was then
 }
 
 // A piece waits for the hole before it to be filled.
@@ -162,8 +163,12 @@ func (t *Streams) tcp(s *Segment) {
 	if syn {
 		seq++
 	}
+	if t.held > 0 && s.Flags&flagACK != 0 {
+		t.acked(s)
+	}
 	st := t.flows[key]
 	if st != nil && (s.Time-st.last > t.cfg.IdleNS || st.reused(s, seq)) {
+		t.settle(st, s.Place)
 		t.drop(st)
 		st = nil
 	}
@@ -173,6 +178,7 @@ func (t *Streams) tcp(s *Segment) {
 		return
 	case s.Flags&flagRST != 0:
 		if st != nil {
+			t.settle(st, s.Place)
 			t.drop(st)
 		}
 		t.Stats.Used++
@@ -204,6 +210,11 @@ func (t *Streams) tcp(s *Segment) {
 		fin = t.read(s, st, p)
 		fin = t.readWaiting(s, st) || fin
 	}
+	t.end(st, fin)
+}
+
+// end is the end of what a segment does to a stream, which has had its FIN or not.
+func (t *Streams) end(st *stream, fin bool) {
 	if fin {
 		t.giveUp(st)
 		st.closed = true
@@ -212,12 +223,20 @@ func (t *Streams) tcp(s *Segment) {
 	t.account(st)
 }
 
+// maxAway is how far from the octet wanted next a segment may be. Windows of
+// several MiB are for other traffic than DNS; what is farther away is of a
+// connection whose beginning the capture has not.
+const maxAway = 16 << 20
+
 // reused reports whether s belongs to another connection than st, with the
 // same addresses and ports. seq is the number of its first octet.
 func (st *stream) reused(s *Segment, seq uint32) bool {
 	if s.Flags&flagSYN != 0 {
 		// With the number that st began with, it was sent again or came late.
 		return st.closed || seq != st.first
+	}
+	if d := int32(seq - st.next); d > maxAway || d < -maxAway {
+		return true
 	}
 	return st.closed && int32(seq+uint32(s.Size)-st.next) > 0
 }
@@ -282,14 +301,17 @@ func (t *Streams) unlink(st *stream) {
 // the stream ends here.
 func (t *Streams) wait(s *Segment, st *stream, p piece) (fin bool) {
 	p.data = slices.Clone(p.data)
+	if st.tail == nil {
+		st.tail = new(Segment)
+	}
+	*st.tail = *s
+	st.tail.Payload = nil
 	i, _ := slices.BinarySearchFunc(st.waiting, p, func(a, b piece) int { return int(int32(a.seq - b.seq)) })
 	st.waiting = slices.Insert(st.waiting, i, p)
 	if st.wait += p.cost(); st.wait <= t.cfg.MaxWaiting {
 		return false
 	}
-	t.stray(st)
-	st.next = st.waiting[0].seq
-	return t.readWaiting(s, st)
+	return t.skipHole(s, st)
 }
 
 // stray says that octets of the stream will never come, a length among them.
@@ -311,7 +333,7 @@ func (t *Streams) readWaiting(s *Segment, st *stream) (fin bool) {
 	}
 	// What a thousand small pieces took is not kept for the next hole.
 	if st.waiting = slices.Delete(st.waiting, 0, n); len(st.waiting) == 0 {
-		st.waiting = nil
+		st.waiting, st.tail = nil, nil
 	}
 	return fin
 }
@@ -448,7 +470,7 @@ func (t *Streams) giveUp(st *stream) {
 		}
 	}
 	t.tell(lost, st.key.source, st.key.dest)
-	st.buf, st.gone, st.waiting, st.wait = nil, 0, nil, 0
+	st.buf, st.gone, st.waiting, st.tail, st.wait = nil, 0, nil, nil, 0
 }
 
 // sweep frees the memory of streams that have been silent for long. Whether one
@@ -475,13 +497,6 @@ func (t *Streams) drop(st *stream) {
 // maxUnused is how many streams that have ended serve for others: what a flood
 // took is given back after it.
 const maxUnused = 1024
-
-// Close gives up what is not complete at the end of the capture.
-func (t *Streams) Close() {
-	for t.oldest != nil {
-		t.drop(t.oldest)
-	}
-}
 
 // Add adds up the counters of several Streams.
 func (s *StreamStats) Add(o StreamStats) {

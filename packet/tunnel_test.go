@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"bytes"
 	"testing"
 
 	"ratadns/capture"
@@ -47,7 +48,33 @@ func TestTunnels(t *testing.T) {
 	f("GRE with checksum, key and number", raw, gre(0xb000, 0x0800, 12, v4), query4)
 	f("GRE of Ethernet", raw, gre(0x2000, etherTEB, 4, frame), query4)
 	f("GRE cut", raw, gre(0x2000, 0x0800, 0, nil), notIP)
-	f("PPTP", raw, gre(0x3001, 0x880b, 8, v4), otherPort)
+	ppp := cat([]byte{0xff, 3, 0, 0x21}, v4)
+	f("PPTP", raw, gre(0x3001, 0x880b, 8, ppp), query4)
+	f("PPTP with acknowledgements", raw, gre(0x3081, 0x880b, 12, ppp), query4)
+	f("PPTP of no PPP", raw, gre(0x3001, 0x0800, 8, v4), otherPort)
+	f("GRE of a version that is none", raw, gre(2, 0x0800, 0, v4), otherPort)
+	over := func(port uint16, b ...[]byte) []byte { return outer(protoUDP, udp(50000, port, cat(b...))) }
+	f("VXLAN of Linux", raw, over(portFlat, vxlan), query4)
+	f("VXLAN-GPE", raw, over(portGPE, []byte{0x0c, 0, 0, 2, 0, 0, 7, 0}, v6), query6)
+	f("VXLAN-GPE of Ethernet", raw, over(portGPE, []byte{0x0c, 0, 0, 3, 0, 0, 7, 0}, frame), query4)
+	f("VXLAN-GPE of another", raw, over(portGPE, []byte{0x0c, 0, 0, 9, 0, 0, 7, 0}, frame), otherPort)
+	f("GTP", raw, over(portGTP, []byte{0x30, 255, 0, 99, 0, 0, 0, 1}, v4), query4)
+	f("GTP with extensions", raw, over(portGTP, []byte{0x34, 255, 0, 99, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0x10, 1, 0x85, 2, 0, 0, 0, 0, 0, 0, 0}, v6), query6)
+	f("GTP, an extension of no length", raw, over(portGTP, []byte{0x34, 255, 0, 99, 0, 0, 0, 1, 0, 0, 0, 0x85, 0, 0, 0, 0}), notIP)
+	f("GTP, cut", raw, over(portGTP, []byte{0x34, 255, 0, 99, 0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0x10}), notIP)
+	f("GTP of an echo", raw, over(portGTP, []byte{0x32, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0}), otherPort)
+	f("L2TP", raw, over(portL2TP, []byte{0, 2, 0, 1, 0, 2}, ppp), query4)
+	f("L2TP with all fields, to the client", raw, outer(protoUDP, udp(portL2TP, 50000, cat([]byte{0x4a, 2, 0, 99, 0, 1, 0, 2, 0, 0, 0, 0, 0, 3, 0, 0, 0}, ppp))), query4)
+	f("L2TP of control", raw, over(portL2TP, []byte{0xc8, 2, 0, 12, 0, 1, 0, 2, 0, 0, 0, 0}), otherPort)
+	f("L2TP, cut", raw, over(portL2TP, []byte{2, 2, 0, 1, 0, 2, 9, 9}), notIP)
+	f("Ethernet in IP", raw, outer(protoEtherIP, cat([]byte{0x30, 0}, frame)), query4)
+	f("Ethernet in IPv6", raw, ipv6(protoEthernet, frame), query4)
+	f("MPLS in IP", raw, outer(protoMPLS, cat([]byte{0, 1, 1, 64}, v4)), query4)
+	f("a pseudowire", eth, ether(0x8847, cat([]byte{0, 1, 1, 64}, frame)), query4)
+	f("a pseudowire with a control word", eth, ether(0x8847, cat([]byte{0, 1, 1, 64, 0, 0, 0, 9}, frame)), query4)
+	f("a backbone's tag", eth, ether(0x88e7, cat(make([]byte, 4), frame)), query4)
+	f("a security group's tag", eth, ether(0x8909, cat([]byte{1, 1, 0, 1, 0, 9, 8, 0}, v4)), query4)
+	f("MPLS in its pseudowire, and so on", eth, bytes.Repeat(ether(0x8847, []byte{0, 1, 1, 64}), 1000), notIP)
 	f("ERSPAN I", raw, gre(0, etherERSPAN2, 0, frame), query4)
 	f("ERSPAN II", raw, gre(0x1000, etherERSPAN2, 4+8, frame), query4)
 	f("ERSPAN III", raw, gre(0x1000, etherERSPAN3, 4+12, frame), query4)

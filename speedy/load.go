@@ -115,8 +115,8 @@ func (e *Engine) join(l *Load) {
 	}
 	if l.last { // what is not complete is given up
 		e.parser.Close()
-		e.tell()
 		e.streams.Close()
+		e.tell()
 	}
 	l.arena = e.streams.Exchange(nil)
 }

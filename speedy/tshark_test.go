@@ -44,6 +44,11 @@ var tsharkDiffers = map[string]func(*heard){
 		h.Names = strings.TrimSuffix(h.Names, ",four.example.org")
 	},
 
+	// tshark has to be told that labels stand before Ethernet, and does not know
+	// these types.
+	"pseudowire":     twoHeard,
+	"vlan-qinq-9200": twoHeard,
+
 	// The first segment's first two octets are no length; tshark believes them
 	// and waits for more than 20,000 octets. We take a segment for the beginning
 	// of a message only where a header of DNS follows the length.
@@ -57,9 +62,40 @@ var tsharkDiffers = map[string]func(*heard){
 		h.Names = "two.example.org,three.example.org," + h.Names
 	},
 
+	// What is behind a hole that the receiver does not have tshark leaves alone.
+	"tcp-hole": func(h *heard) { h.twoMore(1, "1475762100.130456789", "1475762100.130456789") },
+	// Where the receiver says nothing we know only when the capture ends.
+	"tcp-hole-unanswered": func(h *heard) {
+		h.Messages, h.Queries = 3, 3
+		h.Times, h.IDs = append(h.Times, "1475762100.127456789"), append(h.IDs, "0x0002")
+		h.Flags = append(h.Flags, "0x0100")
+		h.Types, h.Classes = append(h.Types, "1"), append(h.Classes, "0x0001")
+		h.Names += ",two.example.org"
+	},
+	// It takes numbers far below for those of old segments.
+	"tcp-port-reuse-unopened": func(h *heard) { h.twoMore(1, "1475762100.127456789", "1475762100.128456789") },
+
 	// A simple packet block has no time; we give it that of the packet before.
 	"pcapng-blocks":      func(h *heard) { h.Times[2] = h.Times[1] },
 	"pcapng-simple-snap": func(h *heard) { h.Times[0] = "0.000000000" },
+}
+
+// twoHeard are the two queries that those captures hold.
+func twoHeard(h *heard) {
+	h.Messages, h.Queries = 2, 2
+	h.Times = []string{"1475762100.123456789", "1475762100.124456789"}
+	h.IDs, h.Flags = []string{"0x0004", "0x0006"}, []string{"0x0100", "0x0100"}
+	h.Types, h.Classes, h.Names = []string{"1", "1"}, []string{"0x0001", "0x0001"}, "four.example.org,six.example.org"
+}
+
+// twoMore puts the queries for two.example.org and three.example.org in.
+func (h *heard) twoMore(at int, times ...string) {
+	h.Messages, h.Queries = h.Messages+2, h.Queries+2
+	h.Times = slices.Insert(h.Times, at, times...)
+	h.IDs = slices.Insert(h.IDs, at, "0x0002", "0x0003")
+	h.Flags = slices.Insert(h.Flags, at, "0x0100", "0x0100")
+	h.Types, h.Classes = slices.Insert(h.Types, at, "1", "1"), slices.Insert(h.Classes, at, "0x0001", "0x0001")
+	h.Names = strings.Replace(h.Names, ",", ",two.example.org,three.example.org,", 1)
 }
 
 // unsaid takes n messages out, from that one on, but not their questions.

@@ -60,6 +60,10 @@ var rdataTexts = []string{
 	`OPENPGPKEY bWRzc3dV`, `DHCID AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA=`, `EUI48 00-00-5e-00-53-2a`, `EUI64 00-00-5e-ef-10-00-00-2a`,
 	`CERT 1 12345 8 bWRzc3dV`, `NID 10 0014:4fff:ff20:ee64`, `L32 10 10.1.2.0`, `L64 10 2001:0db8:1140:1000`, `LP 10 l64.example.org.`,
 	`TALINK a.example.org. b.example.org.`, `TYPE65400 \# 2 0a0b`, `TYPE65400 \# 0`,
+	`APL 1:192.0.2.0/24 !1:192.0.2.128/25 2:2001:db8::/32`,
+	`HIP 2 200100107B1A74DF365639CC39F1D578 AwEAAbdxyhNuSutc rvs.example.org.`,
+	`IPSECKEY 10 1 2 192.0.2.38 AQNRU3mG7TVT`,
+	`AMTRELAY 10 0 3 relay.example.org.`,
 }
 
 // rdata are responses with one record each, made by another program's reading

@@ -33,10 +33,40 @@ func pcapOf(order binary.AppendByteOrder, unit int64, snap int, link uint32, pac
 	return b
 }
 
+// kuznetsov is a capture in the format of Alexey Kuznetsov's patches, which has
+// eight octets more before each packet; version23 one of those programs that had
+// the lengths of a record the other way round.
+func kuznetsov(order binary.AppendByteOrder, packets ...[]byte) []byte {
+	b := pcapOf(order, 1000, 65535, linkEthernet, packets...)
+	out := append(order.AppendUint32(nil, 0xa1b2cd34), b[4:24]...)
+	b = b[24:]
+	for _, p := range packets {
+		out = append(append(out, b[:16]...), 0, 2, 8, 0, 0, 0, 0, 0)
+		out = append(out, p...)
+		b = b[16+len(p):]
+	}
+	return out
+}
+
+func version23(snap int, packets ...[]byte) []byte {
+	b := pcapOf(le, 1000, snap, linkRaw, packets...)
+	b[6] = 3
+	at := 24
+	for _, p := range packets {
+		n := bytes.Clone(b[at+8 : at+12])
+		copy(b[at+8:], b[at+12:at+16])
+		copy(b[at+12:], n)
+		at += 16 + min(len(p), snap)
+	}
+	return b
+}
+
 // Link types.
 const (
 	linkNull, linkEthernet, linkRaw12, linkRaw14, linkRaw, linkLoop = 0, 1, 12, 14, 101, 108
 	linkSLL, linkUser, linkIPv4, linkIPv6, linkSLL2                 = 113, 147, 228, 229, 276
+	linkPPP, linkPPPHDLC, linkPPPDir, linkHDLC, linkWireless        = 9, 50, 204, 104, 105
+	linkPflog, linkRadiotap, linkNflog                              = 117, 127, 239
 )
 
 // on is a capture of the usual format with packets of one link type.
@@ -166,6 +196,10 @@ func files() []capt {
 		{"pcap-us-big.pcap", "microseconds, big-endian", pcapOf(be, 1000, 65535, linkRaw, two()...)},
 		{"pcap-ns-little.pcap", "nanoseconds, little-endian", pcapOf(le, 1, 65535, linkRaw, two()...)},
 		{"pcap-ns-big.pcap", "nanoseconds, big-endian", pcapOf(be, 1, 65535, linkRaw, two()...)},
+		{"pcap-kuznetsov-little.pcap", "eight octets more before each packet, little-endian", kuznetsov(le, ether(typeIPv4, two()[0]), ether(typeIPv4, two()[1]))},
+		{"pcap-kuznetsov-big.pcap", "the same, big-endian", kuznetsov(be, ether(typeIPv4, two()[0]), ether(typeIPv4, two()[1]))},
+		{"pcap-version-2.3.pcap", "the lengths of records the other way round", version23(76, two()...)},
+		{"pcap-fcs.pcap", "a link type that tells of a frame check sequence, which is there", on(0x24000000|linkEthernet, cat(ether(typeIPv4, two()[0]), u32(0x12345678)))},
 		{"pcap-snap.pcap", "a snap length that leaves the header, the question, or less of packets", pcapOf(le, 1, 76, linkRaw, two()...)},
 		{"pcap-snap-header.pcap", "a snap length inside the header of DNS", pcapOf(le, 1, 36, linkRaw, two()...)},
 		{"pcapng-sections.pcapng", "three sections, little-endian, big-endian, little-endian", sections.b},

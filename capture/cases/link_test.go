@@ -1,6 +1,9 @@
 package cases
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // loop is a packet of the BSD loopback with its address family before it.
 func loop(order binary.AppendByteOrder, family uint32, packet []byte) []byte {
@@ -30,9 +33,26 @@ func label(n uint32, bottom bool, payload []byte) []byte {
 	return cat(u32(v), payload)
 }
 
+// nflog is a packet of Linux's firewall log.
+func nflog(order binary.AppendByteOrder, family byte, packet []byte) []byte {
+	field := func(kind uint16, value []byte) []byte {
+		b := order.AppendUint16(order.AppendUint16(nil, uint16(4+len(value))), kind)
+		return append(append(b, value...), make([]byte, -len(value)&3)...)
+	}
+	return cat([]byte{family, 0, 0, 0}, field(1, []byte{8, 0, 1, 0}), field(10, []byte("dns\x00")), field(9, packet))
+}
+
 // pppoe is a session's frame.
 func pppoe(proto uint16, packet []byte) []byte {
 	return cat([]byte{0x11, 0}, u16(7, uint16(2+len(packet)), proto), packet)
+}
+
+// ppp is a frame of PPP with IPv4.
+func ppp(packet []byte) []byte { return cat([]byte{0xff, 3, 0, 0x21}, packet) }
+
+// wireless is a frame of data of IEEE 802.11.
+func wireless(kind byte, flags byte, head int, kindOf uint16, packet []byte) []byte {
+	return cat([]byte{kind, flags}, make([]byte, 2), bytes.Repeat([]byte{2}, 18), make([]byte, head-22), snap(kindOf, packet))
 }
 
 // links are the link layers.
@@ -85,6 +105,22 @@ func links() []capt {
 		{"raw-101.pcap", "raw IP, link type 101", on(linkRaw, v4, v6)},
 		{"ipv4-228.pcap", "IPv4 only, link type 228", on(linkIPv4, v4, r4)},
 		{"ipv6-229.pcap", "IPv6 only, link type 229", on(linkIPv6, v6, r6)},
+		{"ppp.pcap", "PPP, with and without address and control, with protocols of one octet and two", on(linkPPP,
+			ppp(v4), cat(u16(0x57), v6), cat([]byte{0x21}, r4), cat([]byte{0xff, 3, 0x57}, r6), cat(u16(0xc021), []byte{9, 1, 0, 8, 0, 0, 0, 0}))},
+		{"ppp-hdlc.pcap", "PPP in HDLC, and Cisco's HDLC on the same link type", on(linkPPPHDLC, ppp(v4), cat(u16(0x0f00, typeIPv6), v6))},
+		{"ppp-direction.pcap", "PPP behind an octet for the direction", on(linkPPPDir, cat([]byte{0}, ppp(v4)), cat([]byte{1}, ppp(r4)))},
+		{"cisco-hdlc.pcap", "Cisco's HDLC: IPv4, IPv6, and a keep-alive", on(linkHDLC, cat(u16(0x0f00, typeIPv4), v4), cat(u16(0x0f00, typeIPv6), v6), cat(u16(0x8f00, 0x8035), make([]byte, 18)))},
+		{"wireless.pcap", "IEEE 802.11 data, with QoS, encrypted, and a beacon", on(linkWireless,
+			wireless(0x08, 1, 24, typeIPv4, v4), wireless(0x88, 2, 26, typeIPv6, r6), wireless(0x08, 0x41, 24, typeIPv4, v4), cat([]byte{0x80, 0}, make([]byte, 40)))},
+		{"radiotap.pcap", "the same behind the receiver's header", on(linkRadiotap, cat([]byte{0, 0, 8, 0, 0, 0, 0, 0}, wireless(0x08, 1, 24, typeIPv4, v4)))},
+		{"nflog.pcap", "Linux's firewall log: a packet behind other fields", on(linkNflog, nflog(le, 2, v4), nflog(le, 10, v6))},
+		{"pflog.pcap", "OpenBSD's firewall log", on(linkPflog, cat([]byte{61, 2}, make([]byte, 62), v4), cat([]byte{61, 24}, make([]byte, 62), v6))},
+		{"vlan-qinq-9200.pcap", "other types of two tags before the standard", eth(
+			ether(0x9200, tag(1, typeVLAN, tag(42, typeIPv4, v4))), ether(0x9300, tag(1, typeIPv6, v6)))},
+		{"pseudowire.pcap", "Ethernet behind MPLS labels, with and without a control word", eth(
+			ether(typeMPLS, label(16, true, cat(u32(9), ether(typeIPv4, v4)))), ether(typeMPLS, label(16, true, ether(typeIPv6, v6))))},
+		{"backbone.pcap", "provider backbone bridges (802.1ah), and a security group's tag", eth(
+			ether(0x88e7, cat(u32(42), ether(typeIPv4, v4))), ether(0x8909, cat(u16(0x0101, 1, 9, typeIPv6), v6)))},
 		{"link-unknown.pcap", "a link type that is left to users", on(linkUser, v4, v6)},
 	}
 }

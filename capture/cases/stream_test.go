@@ -180,7 +180,7 @@ func streams() (all []capt) {
 	})
 	f("without-syn", "the capture begins between two messages", func(c *conn) { c.from(one); c.to(frame(a(1, "one.example.org."))); c.from(two); c.fin() })
 	f("starts-inside", "the capture begins inside a message, and a segment begins with the next", func(c *conn) { c.from(one[7:]); c.from(two); c.from(three); c.fin() })
-	opened("hole", "a segment is missing, then the connection ends", func(c *conn) {
+	opened("hole", "a segment is missing, which the receiver acknowledges", func(c *conn) {
 		c.from(one)
 		c.seq += 40
 		c.from(two)
@@ -202,6 +202,19 @@ func streams() (all []capt) {
 		c.from(two[:25])
 		c.tell(c.ack, rstFlag|ackFlag, nil)
 		c.ask(c.seq, rstFlag, nil)
+	})
+	opened("hole-unanswered", "a segment is missing, of which the receiver says nothing", func(c *conn) {
+		c.from(one)
+		c.seq += 40
+		c.from(two)
+	})
+	f("port-reuse-unopened", "the same ports again with numbers far below, without the SYN", func(c *conn) {
+		c.seq = 0xf0000000
+		c.syn()
+		c.from(one)
+		c.seq = 1000
+		c.from(two)
+		c.from(three)
 	})
 	f("port-reuse", "the same ports again with other numbers, after a close, after a reset, after nothing", func(c *conn) {
 		c.exchange(q(1, "one.example.org."), a(1, "one.example.org."))

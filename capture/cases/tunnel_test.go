@@ -78,6 +78,18 @@ func tunnels() []capt {
 		{"vxlan.pcap", "VXLAN, and its port without the flag", raw(vxlan(f4), vxlan(f6), over(4789, cat(u32(0, 7<<8), f4)))},
 		{"geneve.pcap", "Geneve of Ethernet and IP, with options", raw(geneve(typeTEB, 0, f4), geneve(typeTEB, 12, f6), geneve(typeIPv4, 8, v4), geneve(typeIPv6, 4, v6))},
 		{"tzsp.pcap", "TZSP with and without tags and padding", raw(tzsp("\x01", f4), tzsp("\x0a\x01\x05\x00\x0d\x01\x02\x01", f6))},
+		{"vxlan-gpe.pcap", "VXLAN-GPE of IPv4, IPv6 and Ethernet", raw(
+			over(4790, cat(u32(0x0c000001, 7<<8), v4)), over(4790, cat(u32(0x0c000002, 7<<8), v6)), over(4790, cat(u32(0x0c000003, 7<<8), ether(typeIPv4, r4))))},
+		{"pptp.pcap", "PPTP with and without a number and acknowledgements; GRE of PPP", raw(
+			greOf(0x3001, typePPP, ppp(v4)), ip(near, far, gre, cat(u16(0x2081, typePPP, 99, 42), u32(6), []byte{0x21}, r4)), greOf(0, typePPP, ppp(v4)))},
+		{"gtp.pcap", "GTP-U plain, with a sequence number, with an extension header; an echo", raw(
+			over(2152, gtp(0x30, v4)), over(2152, gtp(0x32, v6, 0, 5, 0, 0)), over(2152, gtp(0x34, r4, 0, 0, 0, 0x85, 1, 0x10, 1, 0)),
+			over(2152, cat([]byte{0x32, 1}, u16(4), make([]byte, 8))))},
+		{"l2tp.pcap", "L2TP with few fields and with all; a message of control", raw(
+			over(1701, cat(u16(2, 1, 2), ppp(v4))), over(1701, cat(u16(0x4a02, uint16(20+len(r4)), 1, 2, 8, 9, 2, 0), ppp(r4))),
+			over(1701, cat(u16(0xc802, 12, 1, 0, 0, 0))))},
+		{"ethernet-in-ip.pcap", "EtherIP; Ethernet and MPLS in IP", raw(
+			ip(near, far, 97, cat(u16(0x3000), f4)), ip(near6, far6, 143, f6), ip(near, far, 137, label(16, true, r4)))},
 		{"tunnel-nested.pcap", "ERSPAN of a VLAN with VXLAN in it; GRE of Geneve; four times IP in IP", raw(
 			greOf(0x1000, 0x88be, cat(erspan2, ether(typeVLAN, tag(42, typeIPv4, vxlan(f4))))),
 			greOf(0x2000, typeTEB, ether(typeIPv4, geneve(typeTEB, 4, f6))), nest(4))},
@@ -91,4 +103,10 @@ func tunnels() []capt {
 // icmp is an error that quotes a packet.
 func icmp(kind, code byte, packet []byte) []byte {
 	return cat([]byte{kind, code, 0, 0}, u32(0), packet)
+}
+
+// gtp is a packet of a user of a mobile network, with those octets behind the
+// header's first eight.
+func gtp(flags byte, packet []byte, more ...byte) []byte {
+	return cat([]byte{flags, 255}, u16(uint16(len(more)+len(packet))), u32(42), more, packet)
 }

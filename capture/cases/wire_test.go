@@ -39,7 +39,7 @@ const (
 	hopByHop, ipip, tcpProto, udpProto, ipv6Proto, routing, fragment, gre, destOpts = 0, 4, 6, 17, 41, 43, 44, 47, 60
 
 	typeIPv4, typeVLAN, typeIPv6, typeQinQ, typeQinQOld = 0x0800, 0x8100, 0x86dd, 0x88a8, 0x9100
-	typeMPLS, typePPPoE, typeTEB                        = 0x8847, 0x8864, 0x6558
+	typeMPLS, typePPPoE, typePPP, typeTEB               = 0x8847, 0x8864, 0x880b, 0x6558
 )
 
 // sum is the Internet checksum (RFC 1071).

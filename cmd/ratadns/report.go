@@ -118,7 +118,8 @@ func (c *reportCmd) Run(e *env) error {
 	return first(src.reduce(e.ctx, e.log, f), werr, w.close())
 }
 
-// whole answers the question about all there is.
+// whole answers the question about all there is: where that ends in an error,
+// about what stands before it.
 func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progress *progress) error {
 	a.interfaces = src.interfaces()
 	engine := a.engine(src.engine())
@@ -126,11 +127,11 @@ func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progr
 	stop := progress.start()
 	err := engine.Run(e.ctx, src)
 	stop()
-	if err != nil {
+	stats := engine.Stats()
+	if err != nil && stats.Received == 0 {
 		return err
 	}
 	win, header := a.merge()
-	stats := engine.Stats()
 	ans := answerOf(w.question, win, header)
 	ans.packets = stats.Received + src.dropped()
 	if a.shallow {
@@ -140,7 +141,7 @@ func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progr
 		stats.Malformed = win.Malformed
 		src.logStats(e.log, stats)
 	}
-	return w.write(ans)
+	return first(err, w.write(ans))
 }
 
 // facts are what the question looks up in files.
