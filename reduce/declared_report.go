@@ -235,9 +235,9 @@ func (w *tableWriter) level(rows, left []reportRow, depth int) {
 }
 
 // group divides rows by their keys of that level. Those left out whose key has no
-// row are told together.
+// row are told together: how many such keys there are, whatever is below them.
 func (w *tableWriter) group(rows, left []reportRow, depth int) (members []member, keys, sum uint64) {
-	places := make(map[string]int)
+	places, absent := make(map[string]int), make(map[string]bool)
 	for _, r := range rows {
 		key := r.keys[depth]
 		i, ok := places[key]
@@ -252,10 +252,11 @@ func (w *tableWriter) group(rows, left []reportRow, depth int) (members []member
 		if i, ok := places[r.keys[depth]]; ok {
 			members[i].left = append(members[i].left, r)
 		} else {
-			keys, sum = keys+1, sum+r.n
+			absent[r.keys[depth]] = true
+			sum += r.n
 		}
 	}
-	return members, keys, sum
+	return members, uint64(len(absent)), sum
 }
 
 // addZeros adds the keys of a closed set that have no row: all words, or the bins

@@ -205,8 +205,9 @@ func shares(all map[string]map[string]uint64, rank func(n map[string]uint64) flo
 			o[s.key] = s.n
 			continue
 		}
+		keys++
 		for _, n := range s.n {
-			keys, sum = keys+1, sum+n
+			sum += n
 		}
 	}
 	if keys > 0 {
