@@ -318,10 +318,11 @@ type object struct {
 	first     int    // where the first member begins
 }
 
-// leaveOut leaves rows out.
+// leaveOut leaves a key out, with all rows below it.
 func (o *object) leaveOut(rows []rankedRow) {
+	o.keys++
 	for i := range rows {
-		o.keys, o.sum = o.keys+1, o.sum+rows[i].n
+		o.sum += rows[i].n
 	}
 }
 

@@ -1,11 +1,7 @@
 package reduce
 
 import (
-	"bytes"
 	"encoding/json"
-	"flag"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,9 +13,7 @@ import (
 	"ratadns/speedy"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden reports")
-
-// mixed is the traffic of the golden reports: a little of everything.
+// mixed is a little of everything.
 var mixed = []msg{
 	// Asked, answered; asked again in another case, answered.
 	{at: 0.00, from: alice, to: ns, id: 0x1001, flags: query, qname: "www.example.org.", qtype: 1},
@@ -67,49 +61,7 @@ var mixed = []msg{
 	{at: 2.61, from: ns, to: alice, id: 0x1011, flags: noerr, qname: "www.example.org.", qtype: 65400},
 }
 
-func TestGolden(t *testing.T) {
-	for _, e := range Catalog {
-		t.Run(e.Name, func(t *testing.T) {
-			rep := one(t, e.Name, Params{}, makeAll(t, slices.Concat(mixed, special)))
-			var got bytes.Buffer
-			if err := json.Indent(&got, rep.Append(nil), "", "  "); err != nil {
-				t.Fatal(err)
-			}
-			got.WriteByte('\n')
-			path := filepath.Join("testdata", "golden", e.Name+".json")
-			if *update {
-				if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatalf("%v; go test -update makes it", err)
-			}
-			if diff := cmp.Diff(string(want), got.String()); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
-
-// TestGoldenFiles finds what is left of reducers that are gone.
-func TestGoldenFiles(t *testing.T) {
-	files, err := filepath.Glob("testdata/golden/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if _, err := Find(strings.TrimSuffix(filepath.Base(f), ".json")); err != nil {
-			t.Errorf("%s: %v", f, err)
-		}
-	}
-	if len(files) != len(Catalog) {
-		t.Errorf("%d golden reports of %d reducers", len(files), len(Catalog))
-	}
-}
-
-// TestData holds what the golden reports could be updated away from.
+// TestData holds what reports of mixed say, in full.
 func TestData(t *testing.T) {
 	msgs := makeAll(t, mixed) // 17 queries, 16 responses
 	for _, c := range []struct{ name, want string }{
