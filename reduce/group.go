@@ -21,9 +21,10 @@ type Group struct {
 	// the server's side of a message tells.
 	Own     func(netip.Addr) bool
 	uses    []groupUse
-	dims    []dim    // fields that reducers use, each once
-	filters []*Where // that reducers have, each once
-	tracker *tracker // nil when no reducer asks for transactions
+	dims    []dim        // fields that reducers use, each once
+	filters []*Where     // that reducers have, each once
+	seers   [256][]int32 // what interested has found, by scope
+	tracker *tracker     // nil when no reducer asks for transactions
 	bare    speedy.Message
 	// What reducers remember beyond a window, by their use.
 	memories map[string]*memory
@@ -169,13 +170,27 @@ func (w *Window) reduce(e *Event) {
 	if len(e.verdicts) < len(w.group.filters) {
 		e.verdicts = make([]verdict, len(w.group.filters))
 	}
-	is := e.scope()
-	for i, r := range w.reducers {
+	for _, i := range w.group.interested(e.scope()) {
 		u := &w.group.uses[i]
-		if u.Entry.Of&is != 0 && (u.Entry.Where == nil || u.Entry.Where(e)) && w.selects(u.filters, e) {
-			r.Add(e)
+		if (u.Entry.Where == nil || u.Entry.Where(e)) && w.selects(u.filters, e) {
+			w.reducers[i].Add(e)
 		}
 	}
+}
+
+// interested are the places of the uses that see events of that scope.
+func (g *Group) interested(is Scope) []int32 {
+	if list := g.seers[is]; list != nil {
+		return list
+	}
+	list := []int32{}
+	for i := range g.uses {
+		if g.uses[i].Entry.Of&is != 0 {
+			list = append(list, int32(i))
+		}
+	}
+	g.seers[is] = list
+	return list
 }
 
 // selects reports whether all those filters hold of e.

@@ -184,7 +184,7 @@ func (t *table) compare(a, b *key) int {
 
 func (t *table) reset() {
 	if len(t.rows) > 1<<16 {
-		t.index, t.rows = newIndex(t.index.places == nil), nil
+		t.index, t.rows = newIndex(t.index.slots == nil), nil
 	}
 	t.index.clear()
 	clear(t.rows)
