@@ -67,6 +67,7 @@ type Fievel struct {
 	stock     sync.Mutex // of what sets have made for parts
 	reporting sync.Mutex // not at the same time: reports, and a reload
 	watches   atomic.Bool
+	ending    atomic.Int32 // loads that end windows and are not flushed
 }
 
 // A server is known by its place among all.

@@ -75,12 +75,18 @@ type job struct {
 func (f *Fievel) NewEngine(cfg speedy.Config) *speedy.Engine {
 	cfg.Workers = len(f.parts)
 	cfg.ByFlow, cfg.Ahead, cfg.Losses, cfg.Watches = true, ahead, true, f.Watches
+	cfg.Full = func() bool { return f.ending.Load() >= maxEnding }
 	return speedy.NewEngine(cfg, f)
 }
 
 // ahead is how many loads of some 300 packets there may be for each worker, while
 // the reports of windows are made, which may take some 10 ms.
 const ahead = 16
+
+// maxEnding is in how many loads windows may have ended that are not reported.
+// Where they are short for what comes, each load ends many, and each of those has
+// all reducers.
+const maxEnding = 2
 
 // Order implements [speedy.Handler]: it decides.
 func (f *Fievel) Order(l *speedy.Load) {
@@ -105,6 +111,9 @@ func (f *Fievel) Order(l *speedy.Load) {
 	if !l.Tick.IsZero() {
 		f.Tick(l.Tick)
 	}
+	if len(b.over) > 0 {
+		f.ending.Add(1)
+	}
 }
 
 // Work implements [speedy.Handler]: it does what has been decided for a part.
@@ -113,7 +122,11 @@ func (f *Fievel) Work(l *speedy.Load, share int) { f.parts[share].work(l.Data.(*
 // Flush implements [speedy.Handler]: it reports the windows that are over, and
 // returns the first error of an output.
 func (f *Fievel) Flush(l *speedy.Load) error {
-	f.end(l.Data.(*batch))
+	b := l.Data.(*batch)
+	if len(b.over) > 0 {
+		defer f.ending.Add(-1)
+	}
+	f.end(b)
 	return f.err
 }
 
@@ -198,7 +211,11 @@ func (p *part) reduce(into []*window, m *speedy.Message) {
 
 // close ends the part's share of a window. Where it has nothing there may still be
 // queries whose time is over.
-func (p *part) close(w *window) { p.of(w).Close(p.event, w.end, w.final) }
+func (p *part) close(w *window) {
+	if w.parts[p.index] != nil || w.set.groups[p.index].Overdue(w.end, w.final) {
+		p.of(w).Close(p.event, w.end, w.final)
+	}
+}
 
 // of is the part's share of a window.
 func (p *part) of(w *window) *reduce.Window {

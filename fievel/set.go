@@ -146,11 +146,17 @@ func (s *set) fresh(part int) *reduce.Window {
 	return s.groups[part].NewWindow()
 }
 
+// maxFree is how many windows of one part are kept for others: one is open, one is
+// being reported, and messages may be late for one.
+const maxFree = 3
+
 // recycle keeps the reducers of a reported window, which have been reset.
 func (s *set) recycle(w *window) {
 	s.f.stock.Lock()
 	defer s.f.stock.Unlock()
 	for i, p := range w.parts {
-		s.free[i] = append(s.free[i], p)
+		if p != nil && len(s.free[i]) < maxFree {
+			s.free[i] = append(s.free[i], p)
+		}
 	}
 }

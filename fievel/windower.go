@@ -274,9 +274,11 @@ func (d *windower) send(q *sequence, w *window, final bool) {
 // tell makes a report of each reducer of w, of what all parts have, and passes it
 // on.
 func (f *Fievel) tell(w *window) {
-	all := w.parts[0]
+	all := f.parts[0].of(w)
 	for _, o := range w.parts[1:] {
-		all.Merge(o)
+		if o != nil {
+			all.Merge(o)
+		}
 	}
 	all.Failures(func(where string, n uint64, first error) {
 		f.cfg.Log.Warn("where failed, messages not selected", "server", w.server.name, "window", time.Unix(0, w.start).UTC(), "where", where, "count", n, "err", first)

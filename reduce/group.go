@@ -226,6 +226,12 @@ func (w *Window) Failures(f func(where string, n uint64, first error)) {
 	}
 }
 
+// Overdue reports whether Close would have anything to add to a window with that
+// end.
+func (g *Group) Overdue(end int64, final bool) bool {
+	return g.tracker != nil && g.tracker.overdue(end, final)
+}
+
 // Close adds the queries whose time was over before the window's end, or at the
 // end of the input those that still wait. e is what they are shown as.
 func (w *Window) Close(e *Event, end int64, final bool) {

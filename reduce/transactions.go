@@ -252,6 +252,12 @@ func (t *tracker) forgetAnswered() {
 	})
 }
 
+// overdue reports whether expire has anything to do, or queries were lost that no
+// window has counted.
+func (t *tracker) overdue(until int64, all bool) bool {
+	return t.lost > 0 || len(t.queue) > 0 && (all || t.queue[0].deadline() < until)
+}
+
 // expire gives f the queries whose time was over before t, or all.
 func (t *tracker) expire(until int64, all bool, f func(*pending)) {
 	t.releaseAnswered()

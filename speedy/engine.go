@@ -47,6 +47,9 @@ type Config struct {
 	// Ahead is how many loads may be under way for each worker, so that the others
 	// go on while one takes long to flush; 0 is two.
 	Ahead int
+	// Full reports whether the handler holds so much of loads that are not flushed
+	// that no other should be ordered; nil is never. Flush ends it.
+	Full func() bool
 	// Losses says that the handler wants to know of them.
 	Losses bool
 	// Before, where it is set, is called before a load is ordered.
@@ -245,7 +248,7 @@ func (e *Engine) watches() bool { return e.cfg.Watches != nil && e.cfg.Watches()
 
 func (e *Engine) order() bool {
 	l := e.first(parsed)
-	if l == nil || e.ordering {
+	if l == nil || e.ordering || e.cfg.Full != nil && e.cfg.Full() {
 		return false
 	}
 	e.ordering = true

@@ -152,7 +152,7 @@ func TestMemory(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	config := filepath.Join(t.TempDir(), "all.yml")
-	if err := os.WriteFile(config, []byte(everyReducer()), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(everyReducer(geoFile(t))), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f := func(name string, bound float64, write func(w io.Writer) (int, error), args ...string) {
@@ -180,9 +180,9 @@ func TestMemory(t *testing.T) {
 }
 
 // everyReducer is a configuration with all of the catalogue.
-func everyReducer() string {
+func everyReducer(geo string) string {
 	var b strings.Builder
-	b.WriteString("server: server1\noutput: discard\nreducers:\n")
+	fmt.Fprintf(&b, "server: server1\ngeo: {country: %s, asn: %[1]s}\noutput: discard\nreducers:\n", geo)
 	for i := range reduce.Catalog {
 		fmt.Fprintf(&b, "  - %s\n", reduce.Catalog[i].Name)
 	}
