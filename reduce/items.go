@@ -26,6 +26,8 @@ type mark struct {
 
 func (l *items) reset() { l.n, l.b, l.marks = 0, l.b[:0], l.marks[:0] }
 
+func (l *items) len() int { return l.n }
+
 // item is the one at i.
 func (l *items) item(i int) []byte {
 	start := 0
@@ -126,17 +128,24 @@ func (b *budget) merge(l, o *items) {
 	*l = all
 }
 
+// cuttable is a list whose first n items can be left, which returns the octets
+// of the others.
+type cuttable interface {
+	len() int
+	cut(n int) (octets int)
+}
+
 // trim takes the last items from lists until all fit.
-func (b *budget) trim(lists ...*items) {
+func (b *budget) trim(lists ...cuttable) {
 	for b.octets > maxData {
 		share, left := float64(maxData)/float64(b.octets), b.octets
 		for _, l := range lists { // in whatever order: each gives its share
-			if l.n > 0 && (len(lists) > 1 || b.octets > maxData) {
-				keep := l.n - 1 // of a single list, what fits
+			if n := l.len(); n > 0 && (len(lists) > 1 || b.octets > maxData) {
+				keep := n - 1 // of a single list, what fits
 				if len(lists) > 1 {
-					keep = min(keep, int(share*float64(l.n)))
+					keep = min(keep, int(share*float64(n)))
 				}
-				b.skipped += uint64(l.n - keep)
+				b.skipped += uint64(n - keep)
 				b.octets -= l.cut(keep)
 			}
 		}

@@ -1,12 +1,10 @@
 package reduce
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
 	"ratadns/report"
-	"ratadns/speedy"
 )
 
 // identity lists messages.
@@ -136,7 +134,7 @@ func (u *underscoredQueries) Merge(other Reducer) {
 			u.budget.skipped += l.count
 		}
 	}
-	lists := make([]*items, 0, len(u.lists))
+	lists := make([]cuttable, 0, len(u.lists))
 	for _, l := range u.lists {
 		lists = append(lists, &l.items)
 	}
@@ -171,178 +169,4 @@ func (u *underscoredQueries) Reset() {
 	u.budget.reset()
 	clear(u.lists)
 	u.keyless = 0
-}
-
-// summary lists the names each client asked, by QTYPE, in order of arrival.
-type summary struct {
-	asList  bool
-	budget  budget
-	clients map[string]*asked
-	keyless uint64
-	item    []byte
-	data    []byte
-}
-
-// asked is what one client asked.
-type asked struct {
-	queries uint64
-	n       int // samples
-	types   map[uint16]*items
-}
-
-func newSummary(p Params) Reducer     { return summaries(p, false) }
-func newSummaryList(p Params) Reducer { return summaries(p, true) }
-
-func summaries(p Params, asList bool) Reducer {
-	return &summary{asList: asList, budget: p.budget(DefaultSamples), clients: make(map[string]*asked)}
-}
-
-func (s *summary) Add(e *Event) {
-	q := e.Question()
-	if q == nil {
-		s.keyless++
-		return
-	}
-	key := e.ClientText()
-	c := s.clients[string(key)]
-	if c == nil {
-		if len(s.clients) >= s.budget.keys || !s.budget.room(len(key)+32) {
-			s.budget.skipped++
-			return
-		}
-		c = &asked{types: make(map[uint16]*items)}
-		s.clients[string(key)] = c
-	}
-	c.queries++
-	if c.n >= s.budget.samples { // bounded by client, not by type
-		s.budget.skipped++
-		return
-	}
-	l := c.types[q.Qtype]
-	if l == nil {
-		if !s.budget.room(16) {
-			s.budget.skipped++
-			return
-		}
-		l = new(items)
-		c.types[q.Qtype] = l
-	}
-	s.item = report.AppendString(s.item[:0], string(e.Asked()))
-	if s.budget.add(l, s.item, order{place: e.Place}) {
-		c.n++
-	}
-}
-
-func (s *summary) Merge(other Reducer) {
-	o := other.(*summary)
-	s.keyless += o.keyless
-	s.budget.join(&o.budget)
-	for key, c := range o.clients {
-		mine := s.clients[key]
-		switch {
-		case mine != nil:
-			mine.merge(c, &s.budget)
-		case len(s.clients) < s.budget.keys:
-			s.clients[key] = c
-		default:
-			s.budget.skipped += uint64(c.n)
-		}
-	}
-	var lists []*items
-	for _, c := range s.clients {
-		for _, l := range c.types {
-			lists = append(lists, l)
-		}
-	}
-	s.budget.trim(lists...)
-}
-
-// merge adds what another worker has of the client.
-func (c *asked) merge(o *asked, b *budget) {
-	c.queries += o.queries
-	for t, l := range o.types {
-		if mine := c.types[t]; mine != nil {
-			b.merge(mine, l)
-		} else {
-			c.types[t] = l
-		}
-	}
-	// The samples of a client are its first of all types.
-	var places []uint64
-	for _, l := range c.types {
-		for _, m := range l.marks {
-			places = append(places, m.at.place)
-		}
-	}
-	if c.n = len(places); c.n <= b.samples {
-		return
-	}
-	slices.Sort(places)
-	last := places[b.samples-1]
-	for _, l := range c.types {
-		keep, _ := slices.BinarySearchFunc(l.marks, last+1, func(m mark, p uint64) int { return cmp.Compare(m.at.place, p) })
-		b.skipped += uint64(l.n - keep)
-		b.octets -= l.cut(keep)
-	}
-	maps.DeleteFunc(c.types, func(_ uint16, l *items) bool { return l.n == 0 })
-	c.n = b.samples
-}
-
-func (s *summary) Report(r *report.Report) {
-	clients := slices.Sorted(maps.Keys(s.clients))
-	if s.asList {
-		// Those who asked most come first; the sort keeps the order of equals.
-		slices.SortStableFunc(clients, func(a, b string) int {
-			return cmp.Compare(s.clients[b].queries, s.clients[a].queries)
-		})
-		s.data = append(s.data[:0], '[')
-	} else {
-		s.data = append(s.data[:0], '{')
-	}
-	for i, key := range clients {
-		if i > 0 {
-			s.data = append(s.data, ',')
-		}
-		if s.asList {
-			s.data = report.AppendString(append(s.data, `{"ip":`...), key)
-			s.data = append(s.data, `,"queries":`...)
-		} else {
-			s.data = append(report.AppendString(s.data, key), ':')
-		}
-		s.data = s.clients[key].append(s.data)
-		if s.asList {
-			s.data = append(s.data, '}')
-		}
-	}
-	if s.asList {
-		s.data = append(s.data, ']')
-	} else {
-		s.data = append(s.data, '}')
-	}
-	r.Data, r.Shape = s.data, report.ListOf
-	r.Window.Skipped += s.budget.skipped
-	r.Window.Keyless += s.keyless
-}
-
-// append appends the names by QTYPE, codes in ascending order of their octets.
-func (c *asked) append(dst []byte) []byte {
-	byCode := make(map[string]*items, len(c.types))
-	for t, l := range c.types {
-		byCode[string(speedy.AppendHex(nil, t))] = l
-	}
-	dst = append(dst, '{')
-	for i, code := range slices.Sorted(maps.Keys(byCode)) {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(append(append(dst, '"'), code...), `":[`...)
-		dst = append(append(dst, byCode[code].b...), ']')
-	}
-	return append(dst, '}')
-}
-
-func (s *summary) Reset() {
-	s.budget.reset()
-	clear(s.clients)
-	s.keyless = 0
 }
