@@ -27,28 +27,3 @@ func BenchmarkReducers(b *testing.B) {
 		})
 	}
 }
-
-func BenchmarkCounter(b *testing.B) {
-	var keys [][]byte
-	for _, m := range traffic(b, 1, 10_000) {
-		if len(m.Questions) > 0 {
-			event := NewEvent(plain(b))
-			event.Set(m)
-			keys = append(keys, append([]byte(nil), event.Qname()...))
-		}
-	}
-	for _, c := range []struct {
-		name string
-		max  int
-	}{{"exact", DefaultMaxKeys}, {"sketch", 100}} {
-		b.Run(c.name, func(b *testing.B) {
-			counter := NewCounter(c.max)
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				counter.Add(keys[i%len(keys)])
-				i++
-			}
-		})
-	}
-}

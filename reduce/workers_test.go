@@ -1,7 +1,6 @@
 package reduce
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -80,55 +79,6 @@ func TestWorkers(t *testing.T) {
 			if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
 				t.Errorf("%d workers:\n%s", workers, diff)
 			}
-		}
-	}
-}
-
-// TestCounterMerge: exact below the limit; beyond it no count is too low, none
-// of a key that is shown too high by more than Error, and no key that is not
-// shown had more than Error.
-func TestCounterMerge(t *testing.T) {
-	for _, c := range []struct{ max, keys int }{{1000, 300}, {100, 300}, {100, 101}, {1, 10}} {
-		rng := rand.New(rand.NewPCG(1, uint64(c.max)))
-		truth := make(map[string]uint64)
-		var counters []*Counter
-		for range 4 {
-			counters = append(counters, NewCounter(c.max))
-		}
-		for range 20_000 {
-			key := fmt.Sprint(min(rng.IntN(c.keys), rng.IntN(c.keys), rng.IntN(c.keys)))
-			truth[key]++
-			counters[rng.IntN(4)].Add([]byte(key))
-		}
-		sum := counters[0]
-		for _, o := range counters[1:] {
-			sum.Merge(o)
-		}
-		if len(sum.rows) > c.max || sum.total != 20_000 {
-			t.Errorf("%+v: %d rows, total %d", c, len(sum.rows), sum.total)
-		}
-		shown := make(map[string]bool)
-		for i, r := range sum.rows {
-			shown[r.key] = true
-			if sum.index[r.key] != i {
-				t.Errorf("%+v: %s is not where the index says", c, r.key)
-			}
-			if n := truth[r.key]; r.n < n || r.n > n+sum.Error {
-				t.Errorf("%+v: %s counted %d, truth %d, error %d", c, r.key, r.n, n, sum.Error)
-			}
-		}
-		for key, n := range truth {
-			if !shown[key] && n > sum.Error {
-				t.Errorf("%+v: %s of %d is not shown, error %d", c, key, n, sum.Error)
-			}
-		}
-		if c.keys <= c.max && sum.Error > 0 {
-			t.Errorf("%+v: error %d of an exact counter", c, sum.Error)
-		}
-		// It goes on as a counter.
-		sum.Add([]byte("another"))
-		if sum.index["another"] >= len(sum.rows) || sum.rows[sum.index["another"]].key != "another" {
-			t.Errorf("%+v: a key added afterwards is not there", c)
 		}
 	}
 }
