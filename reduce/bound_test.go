@@ -107,7 +107,9 @@ func TestSummaryFits(t *testing.T) {
 		}
 		lists := 0
 		for _, c := range r.reducers[0].(*summary).clients {
-			lists += len(c.types)
+			for range c.types() {
+				lists++
+			}
 		}
 		rep := b.report(t, r, 0, 10, true)
 		shown := uint64(leaves(t, rep.Data))

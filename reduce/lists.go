@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 
@@ -187,7 +188,45 @@ type summary struct {
 type asked struct {
 	queries uint64
 	n       int // samples
-	types   map[uint16]*items
+	// The list of its first QTYPE, which is all that most clients of a flood have,
+	// and those of others.
+	qtype uint16
+	first *items
+	more  map[uint16]*items
+}
+
+// list is that of a QTYPE, or nil.
+func (c *asked) list(qtype uint16) *items {
+	if c.first != nil && c.qtype == qtype {
+		return c.first
+	}
+	return c.more[qtype]
+}
+
+// put gives the client a list of a QTYPE that has none.
+func (c *asked) put(qtype uint16, l *items) {
+	switch {
+	case c.first == nil:
+		c.qtype, c.first = qtype, l
+	case c.more == nil:
+		c.more = map[uint16]*items{qtype: l}
+	default:
+		c.more[qtype] = l
+	}
+}
+
+// types are the lists by QTYPE, in any order.
+func (c *asked) types() iter.Seq2[uint16, *items] {
+	return func(yield func(uint16, *items) bool) {
+		if c.first != nil && !yield(c.qtype, c.first) {
+			return
+		}
+		for t, l := range c.more {
+			if !yield(t, l) {
+				return
+			}
+		}
+	}
 }
 
 func newSummary(p Params) Reducer     { return summaries(p, false) }
@@ -210,7 +249,7 @@ func (s *summary) Add(e *Event) {
 			s.budget.skipped++
 			return
 		}
-		c = &asked{types: make(map[uint16]*items)}
+		c = new(asked)
 		s.clients[string(key)] = c
 	}
 	c.queries++
@@ -218,14 +257,14 @@ func (s *summary) Add(e *Event) {
 		s.budget.skipped++
 		return
 	}
-	l := c.types[q.Qtype]
+	l := c.list(q.Qtype)
 	if l == nil {
 		if !s.budget.room(16) {
 			s.budget.skipped++
 			return
 		}
 		l = new(items)
-		c.types[q.Qtype] = l
+		c.put(q.Qtype, l)
 	}
 	s.item = report.AppendString(s.item[:0], string(e.Asked()))
 	if s.budget.add(l, s.item, order{place: e.Place}) {
@@ -250,7 +289,7 @@ func (s *summary) Merge(other Reducer) {
 	}
 	var lists []*items
 	for _, c := range s.clients {
-		for _, l := range c.types {
+		for _, l := range c.types() {
 			lists = append(lists, l)
 		}
 	}
@@ -260,16 +299,16 @@ func (s *summary) Merge(other Reducer) {
 // merge adds what another worker has of the client.
 func (c *asked) merge(o *asked, b *budget) {
 	c.queries += o.queries
-	for t, l := range o.types {
-		if mine := c.types[t]; mine != nil {
+	for t, l := range o.types() {
+		if mine := c.list(t); mine != nil {
 			b.merge(mine, l)
 		} else {
-			c.types[t] = l
+			c.put(t, l)
 		}
 	}
 	// The samples of a client are its first of all types.
 	var places []uint64
-	for _, l := range c.types {
+	for _, l := range c.types() {
 		for _, m := range l.marks {
 			places = append(places, m.at.place)
 		}
@@ -279,12 +318,15 @@ func (c *asked) merge(o *asked, b *budget) {
 	}
 	slices.Sort(places)
 	last := places[b.samples-1]
-	for _, l := range c.types {
+	for _, l := range c.types() {
 		keep, _ := slices.BinarySearchFunc(l.marks, last+1, func(m mark, p uint64) int { return cmp.Compare(m.at.place, p) })
 		b.skipped += uint64(l.n - keep)
 		b.octets -= l.cut(keep)
 	}
-	maps.DeleteFunc(c.types, func(_ uint16, l *items) bool { return l.n == 0 })
+	maps.DeleteFunc(c.more, func(_ uint16, l *items) bool { return l.n == 0 })
+	if c.first != nil && c.first.n == 0 {
+		c.first = nil
+	}
 	c.n = b.samples
 }
 
@@ -326,8 +368,8 @@ func (s *summary) Report(r *report.Report) {
 
 // append appends the names by QTYPE, codes in ascending order of their octets.
 func (c *asked) append(dst []byte) []byte {
-	byCode := make(map[string]*items, len(c.types))
-	for t, l := range c.types {
+	byCode := make(map[string]*items, 1+len(c.more))
+	for t, l := range c.types() {
 		byCode[string(speedy.AppendHex(nil, t))] = l
 	}
 	dst = append(dst, '{')
