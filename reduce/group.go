@@ -279,6 +279,7 @@ func (w *Window) Merge(o *Window) {
 	w.untracked += o.untracked
 	for i, r := range w.reducers {
 		r.Merge(o.reducers[i])
+		w.names.sweep()
 	}
 	for i, e := range o.failures {
 		w.failures[i].add(e.n, e.first)

@@ -16,7 +16,7 @@ type interner struct {
 }
 
 // minInterned is how many names are kept at least before a sweep.
-const minInterned = 1 << 16
+const minInterned = 1 << 15
 
 func newInterner() *interner {
 	return &interner{ids: make(map[string]uint32), limit: minInterned}
@@ -56,7 +56,9 @@ func (in *interner) sweep() {
 			in.free = append(in.free, id)
 		}
 	}
-	in.limit = max(minInterned, 2*len(in.ids))
+	// A name more costs five looks here. Tables that are indexed by number grow with
+	// the names, for each worker.
+	in.limit = max(minInterned, len(in.ids)+len(in.ids)/4)
 }
 
 func (in *interner) reset() {

@@ -80,6 +80,34 @@ func bomb(w io.Writer) (int, error) {
 	return a.n, a.err
 }
 
+// sparse is a day that has less than one query in a window.
+func sparse(w io.Writer) (int, error) {
+	a := newAttack(w)
+	a.gap = 15e9
+	for range 5760 {
+		a.query(1000)
+	}
+	a.flush()
+	return a.n, a.err
+}
+
+// names asks for n names, each once and from any address, of so many in a window.
+// More than a few hundred thousand would only take longer: a window of 200,000
+// goes over max_keys (20,000) ten times and over the lists' samples 200 times, over
+// what interners keep, and over the queries that wait (100,000), and the second
+// window finds what the first has left.
+func names(n, window int) func(w io.Writer) (int, error) {
+	return func(w io.Writer) (int, error) {
+		a := newAttack(w)
+		a.gap = int64(10e9) / int64(window)
+		for range n {
+			a.query(0)
+		}
+		a.flush()
+		return a.n, a.err
+	}
+}
+
 // looped plays packets so many times, one after the other.
 func looped(packets []capture.Packet, times int) func(w io.Writer) (int, error) {
 	return func(w io.Writer) (int, error) {
@@ -149,7 +177,7 @@ func peak(t *testing.T, write func(w io.Writer) (int, error), args ...string) (m
 // ordinary traffic and under attack.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("takes a minute or two")
 	}
 	config := filepath.Join(t.TempDir(), "all.yml")
 	if err := os.WriteFile(config, []byte(everyReducer(geoFile(t))), 0o600); err != nil {
@@ -177,6 +205,8 @@ func TestMemory(t *testing.T) {
 	f("bomb, monitor", bombMiB, bomb, "monitor", "--config", config)
 	f("storm, monitor", monitorMiB, storm(1), "monitor", "--workers", "1", "--config", config)
 	f("storm, monitor with 4 workers", monitorMiB, storm(1), "monitor", "--workers", "4", "--config", config)
+	f("sparse, monitor with 4 workers", monitorMiB, sparse, "monitor", "--workers", "4", "--config", config)
+	f("names, monitor with 4 workers", monitorMiB, names(400_000, 200_000), "monitor", "--workers", "4", "--config", config)
 }
 
 // everyReducer is a configuration with all of the catalogue.
