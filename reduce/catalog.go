@@ -80,7 +80,7 @@ var Catalog = []Entry{
 	{Name: "DistinctQnames", Doc: "how many QNAMEs are asked for", Of: Queries, Measure: Distinct, OfField: "qname"},
 	{Name: "ResponseTimeQuantiles", Doc: "quantiles of the time from query to response", Of: Transactions, Measure: Quantiles, OfField: "latency"},
 	{Name: "ResponseSizeQuantiles", Doc: "quantiles of the lengths of responses", Of: Responses, Measure: Quantiles, OfField: "size"},
-	{Name: "RandomSubdomains", Doc: "zones asked for many names that are hardly asked for twice", Of: Queries, Takes: takesTable, New: newRandomSubdomains},
+	{Name: "RandomSubdomains", Doc: "zones asked for many names that are hardly asked for twice", Of: Queries, Takes: takesTable, newShared: newRandomSubdomains},
 	{Name: "Tunnels", Doc: "zones by the information that the labels below them carry", Of: Queries, Takes: takesTable, newShared: newTunnels},
 	{Name: "Reflection", Doc: "clients by the ratio of octets sent to them to octets received from them", Of: Messages, Takes: takesTable, newShared: newReflection},
 	{Name: "NewDomains", Doc: "registered domains not asked for in the last days", Of: Queries, Takes: takesDays, newShared: newNewDomains},

@@ -220,11 +220,13 @@ var weights = func() (w [256]uint32) {
 // that it is the same everywhere.
 func information(labels []byte) (octets, millibits uint32) {
 	var seen [256]uint8
-	eachOctet(labels, func(c byte) { seen[c]++; octets++ })
 	sum := uint32(0)
-	for _, n := range seen {
-		sum += weights[n]
-	}
+	eachOctet(labels, func(c byte) {
+		n := seen[c]
+		seen[c]++
+		sum += weights[n+1] - weights[n]
+		octets++
+	})
 	total := weights[octets&255]
 	return octets, total - min(sum, total)
 }

@@ -12,8 +12,10 @@ import (
 // when a window is reported, so that it does not depend on who shares the work.
 type newDomains struct {
 	*declared
-	seen  *memory
-	fresh []rankedRow
+	seen *memory
+	// For reports.
+	fresh  []rankedRow
+	hashes []uint64
 }
 
 // defaultDays is how long a domain is remembered.
@@ -32,15 +34,17 @@ func (n *newDomains) Merge(other Reducer) { n.declared.Merge(other.(*newDomains)
 func (n *newDomains) Report(r *report.Report) {
 	n.seen.turn(r.Window.Start)
 	rows := n.ranked()
-	fresh := n.fresh[:0]
+	fresh, hashes := n.fresh[:0], n.hashes[:0]
 	for i := range rows {
-		if !n.seen.has(nameHash(n.rankings[0].text(rows[i].keys[0]))) {
+		h := nameHash(n.rankings[0].text(rows[i].keys[0]))
+		if hashes = append(hashes, h); !n.seen.has(h) {
 			fresh = append(fresh, rows[i])
 		}
 	}
-	for i := range rows { // those that were there already stay as long as they come
-		n.seen.add(nameHash(n.rankings[0].text(rows[i].keys[0])))
+	for _, h := range hashes { // those that were there already stay as long as they come
+		n.seen.add(h)
 	}
+	n.hashes = hashes
 	n.fresh = fresh
 	var shown []int32
 	top := n.cutoff(fresh, n.params.Top, n.params.Ties)
@@ -52,7 +56,7 @@ func (n *newDomains) Report(r *report.Report) {
 	n.reportTable(r, fresh, shown)
 }
 
-func nameHash(name string) uint64 { return pairHash(nil, []byte(name)) }
+func nameHash(name string) uint64 { return pairHash("", name) }
 
 // memory remembers what has been seen in the last days: a Bloom filter (1970) for
 // each eighth of that time, of which the oldest is forgotten when a new one

@@ -24,17 +24,21 @@ type randomSubdomains struct {
 	params  Params
 	max     int
 	limit   uint64 // hashes at and above it are not of the sample; 0 is none
-	pairs   map[uint64]*pair
-	zones   map[string]string // one copy of each zone's name
+	names   *interner
+	zone    dim
+	places  map[uint64]int32 // of pairs, by hash
+	pairs   []pair
 	keyless uint64
+	told    []int32 // for reports, places of zones plus one, by the interner's number
 	data    []byte
 	state   []byte
 }
 
 // A pair is a first label below a zone, with the number of its queries.
 type pair struct {
-	zone    string
+	hash    uint64
 	queries uint64
+	zone    uint32 // the interner's number
 }
 
 // What a zone has to have to be told: so many distinct labels, and not more
@@ -44,25 +48,28 @@ const (
 	maxRepeats = 3
 )
 
-func newRandomSubdomains(p Params) Reducer {
-	if p.Top == 0 {
-		p.Top = DefaultTop
+func newRandomSubdomains(g *Group, u *Use, names *interner) Reducer {
+	r := &randomSubdomains{
+		params: u.Params, max: max(u.maxKeys(), 1), names: names, zone: g.dim("registered_domain"), places: make(map[uint64]int32),
 	}
-	return &randomSubdomains{params: p, max: max(p.maxKeys(), 1), pairs: make(map[uint64]*pair), zones: make(map[string]string)}
+	if r.params.Top == 0 {
+		r.params.Top = DefaultTop
+	}
+	return r
 }
 
 // pairHash is the hash of a name's first label and its zone: FNV-1a with the
 // finisher of MurmurHash3, since the lowest are taken. It has no secret, so that
 // monitors and replays agree; who evades it by choosing labels has few to choose
 // from.
-func pairHash(label, zone []byte) uint64 {
+func pairHash[T string | []byte](label, zone T) uint64 {
 	h := uint64(14695981039346656037)
-	for _, c := range label {
-		h = (h ^ uint64(c)) * 1099511628211
+	for i := range len(label) {
+		h = (h ^ uint64(label[i])) * 1099511628211
 	}
 	h = (h ^ '.') * 1099511628211
-	for _, c := range zone {
-		h = (h ^ uint64(c)) * 1099511628211
+	for i := range len(zone) {
+		h = (h ^ uint64(zone[i])) * 1099511628211
 	}
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
@@ -78,24 +85,25 @@ func (r *randomSubdomains) Add(e *Event) {
 	if n >= e.parts().n {
 		return // nothing below the zone
 	}
-	zone := e.suffix(n)
-	h := pairHash(e.label(0), zone)
+	h := pairHash(e.label(0), e.suffix(n))
 	if r.limit > 0 && h >= r.limit {
 		return
 	}
-	if p := r.pairs[h]; p != nil {
-		p.queries++
+	if i, ok := r.places[h]; ok {
+		r.pairs[i].queries++
 		return
 	}
-	text, ok := r.zones[string(zone)]
-	if !ok {
-		text = string(zone)
-		r.zones[text] = text
-	}
-	r.pairs[h] = &pair{text, 1}
+	zone, _ := e.value(r.zone)
+	r.add(pair{h, 1, zone})
 	if len(r.pairs) >= 2*r.max {
 		r.prune()
 	}
+}
+
+func (r *randomSubdomains) add(p pair) {
+	r.places[p.hash] = int32(len(r.pairs))
+	r.pairs = append(r.pairs, p)
+	r.names.refs[p.zone]++
 }
 
 // prune leaves the max pairs of the lowest hashes. It is done when there are
@@ -104,19 +112,24 @@ func (r *randomSubdomains) prune() {
 	if len(r.pairs) <= r.max {
 		return
 	}
-	hashes := make([]uint64, 0, len(r.pairs))
-	for h := range r.pairs {
-		hashes = append(hashes, h)
-	}
-	slices.Sort(hashes)
-	r.limit = hashes[r.max]
-	for _, h := range hashes[r.max:] {
-		delete(r.pairs, h)
-	}
-	clear(r.zones)
+	slices.SortFunc(r.pairs, func(a, b pair) int { return cmp.Compare(a.hash, b.hash) })
+	r.limit = r.pairs[r.max].hash
+	r.cut()
+}
+
+// cut takes out the pairs that are not of the sample.
+func (r *randomSubdomains) cut() {
+	clear(r.places)
+	kept := r.pairs[:0]
 	for _, p := range r.pairs {
-		r.zones[p.zone] = p.zone
+		if p.hash >= r.limit {
+			r.names.refs[p.zone]--
+			continue
+		}
+		r.places[p.hash] = int32(len(kept))
+		kept = append(kept, p)
 	}
+	r.pairs = kept
 }
 
 func (r *randomSubdomains) Merge(other Reducer) {
@@ -125,19 +138,16 @@ func (r *randomSubdomains) Merge(other Reducer) {
 	if o.limit > 0 && (r.limit == 0 || o.limit < r.limit) {
 		r.limit = o.limit
 	}
-	for h, p := range o.pairs {
-		if mine := r.pairs[h]; mine != nil {
-			mine.queries += p.queries
-		} else {
-			r.pairs[h] = p
+	for _, p := range o.pairs {
+		if i, ok := r.places[p.hash]; ok {
+			r.pairs[i].queries += p.queries
+			continue
 		}
+		p.zone = r.names.id([]byte(o.names.texts[p.zone]))
+		r.add(p)
 	}
 	if r.limit > 0 {
-		for h := range r.pairs {
-			if h >= r.limit {
-				delete(r.pairs, h)
-			}
-		}
+		r.cut()
 	}
 	r.prune()
 }
@@ -157,16 +167,16 @@ func (r *randomSubdomains) found() (list []randomZone, share float64) {
 	if r.limit > 0 {
 		share = float64(r.limit) / math.MaxUint64
 	}
-	places := make(map[string]int)
+	r.told = slices.Grow(r.told[:0], len(r.names.texts))[:len(r.names.texts)]
+	clear(r.told)
 	for _, p := range r.pairs {
-		i, ok := places[p.zone]
-		if !ok {
-			i = len(list)
-			places[p.zone] = i
-			list = append(list, randomZone{zone: p.zone})
+		if r.told[p.zone] == 0 {
+			list = append(list, randomZone{zone: r.names.texts[p.zone]})
+			r.told[p.zone] = int32(len(list))
 		}
-		list[i].sampled++
-		list[i].queries += float64(p.queries)
+		z := &list[r.told[p.zone]-1]
+		z.sampled++
+		z.queries += float64(p.queries)
 	}
 	for i := range list {
 		z := &list[i]
@@ -231,10 +241,10 @@ func appendZones(dst []byte, list, left []randomZone) []byte {
 }
 
 func (r *randomSubdomains) Reset() {
-	if len(r.pairs) > r.max {
-		r.pairs = make(map[uint64]*pair)
+	if len(r.pairs) > r.max { // a flood's memory is not kept
+		r.places, r.pairs, r.told = make(map[uint64]int32), nil, nil
 	}
-	clear(r.pairs)
-	clear(r.zones)
+	clear(r.places)
+	r.pairs = r.pairs[:0]
 	r.limit, r.keyless = 0, 0
 }

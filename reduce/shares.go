@@ -12,15 +12,16 @@ import (
 // merges its reports sees a table like others.
 type shares struct {
 	*declared
-	words []string // of what is measured
-	put   func(e *Event, n *measured) bool
-	rank  func(n *measured) float64
-	key   dim
+	words  []string // of what is measured
+	put    func(e *Event, n *measured) bool
+	rank   func(n *measured) float64
+	key    dim
+	counts wordRows
 }
 
 // measured is what shares measures of one event or of all, by the place of its
 // word.
-type measured [3]uint64
+type measured [maxWords]uint64
 
 // newShares makes reducers that measure what put says, which may be nothing,
 // by one field. rank says how much a row is worth telling, 0 is not at all.
@@ -33,6 +34,7 @@ func newShares(by string, words []string, put func(*Event, *measured) bool, rank
 			s.params.Top = DefaultTop
 		}
 		s.table = newTable(names, []*Field{s.key.Field, what.Field}, max(s.params.maxKeys(), 1)*len(words))
+		s.counts.table = s.table
 		return s
 	}
 }
@@ -49,12 +51,20 @@ func (s *shares) Add(e *Event) {
 	}
 	for i := range s.words {
 		if n[i] > 0 {
-			s.table.add(&key{v, uint32(i)}, n[i])
+			s.counts.add(v, i, n[i])
 		}
 	}
 }
 
-func (s *shares) Merge(other Reducer) { s.declared.Merge(other.(*shares).declared) }
+func (s *shares) Merge(other Reducer) {
+	s.counts.index()
+	s.declared.Merge(other.(*shares).declared)
+}
+
+func (s *shares) Reset() {
+	s.declared.Reset()
+	s.counts.reset()
+}
 
 func (s *shares) Report(r *report.Report) {
 	rows := s.ranked()

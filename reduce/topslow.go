@@ -8,6 +8,7 @@ type topSlow struct {
 	*declared
 	threshold int64
 	qname     dim
+	counts    wordRows
 }
 
 // defaultThreshold is a delay that people notice (Miller, 1968).
@@ -32,6 +33,7 @@ func newTopSlow(g *Group, u *Use, names *interner) Reducer {
 		s.params.Top = DefaultTop
 	}
 	s.table = newTable(names, []*Field{what.Field, s.qname.Field}, 2*max(s.params.maxKeys(), 1))
+	s.counts = wordRows{table: s.table, wordFirst: true}
 	return s
 }
 
@@ -42,11 +44,19 @@ func (s *topSlow) Add(e *Event) {
 		return
 	}
 	if us := uint64(e.LatencyNS / 1000); e.Match == Answered && us > 0 {
-		s.table.add(&key{byLatency, name}, us)
+		s.counts.add(name, byLatency, us)
 	}
 	if e.Match == TimedOut || e.LatencyNS > s.threshold {
-		s.table.add(&key{byCount, name}, 1)
+		s.counts.add(name, byCount, 1)
 	}
 }
 
-func (s *topSlow) Merge(other Reducer) { s.declared.Merge(other.(*topSlow).declared) }
+func (s *topSlow) Merge(other Reducer) {
+	s.counts.index()
+	s.declared.Merge(other.(*topSlow).declared)
+}
+
+func (s *topSlow) Reset() {
+	s.declared.Reset()
+	s.counts.reset()
+}

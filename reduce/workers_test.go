@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,6 +80,35 @@ func TestWorkers(t *testing.T) {
 			if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
 				t.Errorf("%d workers:\n%s", workers, diff)
 			}
+		}
+	}
+}
+
+// TestManyTypes: nor does it matter for clients that ask for many types.
+func TestManyTypes(t *testing.T) {
+	var uses []Use
+	for _, name := range []string{"PacketSummary", "QueriesSummary"} {
+		e, err := Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		uses = append(uses, Use{Entry: e}, Use{Entry: e, Params: Params{Samples: 70}})
+	}
+	var msgs []*speedy.Message
+	for i := range 400 {
+		m := msg{from: alice, to: ns, flags: query, qname: fmt.Sprintf("%d.example.org.", i), qtype: uint16(i * 37 % 80)}.make(t)
+		m.ID = uint16(i)
+		msgs = append(msgs, m)
+	}
+	want := shared(t, uses, 1, msgs)
+	for i, n := range []int{400, 70} {
+		if shown := strings.Count(want[i], ".example.org."); shown != n {
+			t.Errorf("%d names of %d", shown, n)
+		}
+	}
+	for _, workers := range []int{2, 7} {
+		if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
+			t.Errorf("%d workers:\n%s", workers, diff)
 		}
 	}
 }

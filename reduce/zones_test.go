@@ -84,9 +84,9 @@ func TestRandomSubdomainsSampled(t *testing.T) {
 		if i > 0 {
 			rng.Shuffle(len(msgs), func(i, j int) { msgs[i], msgs[j] = msgs[j], msgs[i] })
 		}
-		var parts []Reducer
+		var parts []*Window
 		for range workers {
-			parts = append(parts, e.New(Params{MaxKeys: 2000}))
+			parts = append(parts, NewGroup([]Use{{Entry: e, Params: Params{MaxKeys: 2000}}}, workers).NewWindow())
 		}
 		event := NewEvent(plain(t))
 		for _, m := range msgs {
@@ -97,7 +97,7 @@ func TestRandomSubdomainsSampled(t *testing.T) {
 			parts[0].Merge(o)
 		}
 		var rep report.Report
-		parts[0].Report(&rep)
+		parts[0].Report(0, &rep)
 		got := fmt.Sprintf("%s %s %d", rep.Data, rep.State, rep.Window.Error)
 		if want == "" {
 			want = got
@@ -116,7 +116,7 @@ func TestRandomSubdomainsSampled(t *testing.T) {
 		if len(m) != 2 || rep.Window.Error == 0 || rep.Window.Error > 3000 {
 			t.Errorf("error %d: %s", rep.Window.Error, rep.Data)
 		}
-		if n := len(parts[0].(*randomSubdomains).pairs); n != 2000 {
+		if n := len(parts[0].reducers[0].(*randomSubdomains).pairs); n != 2000 {
 			t.Errorf("%d pairs", n)
 		}
 	}
