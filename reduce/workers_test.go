@@ -1,6 +1,7 @@
 package reduce
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
