@@ -64,6 +64,7 @@ type Fievel struct {
 	err       error // the first of an output
 	facts     *reduce.Facts
 	batch     *batch     // of what is being decided
+	closing   bool       // the input has ended, and all messages have been reduced
 	stock     sync.Mutex // of what sets have made for parts
 	reporting sync.Mutex // not at the same time: reports, and a reload
 	watches   atomic.Bool
@@ -263,8 +264,9 @@ func (f *Fievel) LostAnywhere(n uint64, iface int) {
 // Close reports what is in the last windows, partial as they are. It does not
 // close the outputs.
 func (f *Fievel) Close() error {
+	f.alone(func() { f.believed(f.clock.rest()) })
+	f.closing = true
 	f.alone(func() {
-		f.believed(f.clock.rest())
 		for _, d := range f.windowers {
 			d.finish()
 		}

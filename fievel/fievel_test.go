@@ -570,6 +570,46 @@ func TestWindowsOfMessages(t *testing.T) {
 	}
 }
 
+// TestAloneAtTheEnd: queries that wait when the input ends are told, also where
+// the last window was full or has been closed by the clock.
+func TestAloneAtTheEnd(t *testing.T) {
+	msgs := []*speedy.Message{query(1, ns1, "a."), query(2, ns1, "b."), query(2.5, ns1, "c.")}
+	for _, c := range []struct {
+		name string
+		cfg  Config
+		tick int64
+		seq  int64
+		want []string
+	}{
+		{"full", config(func(c *Config) { c.Window = Window{Messages: 3} }), 0, 0, []string{
+			"server1 [1,2.5) #0 3", "server1 [2.5,2.5) #1 0 partial",
+		}},
+		{"closed", config(func(c *Config) { c.Window = Window{Duration: time.Second, Lateness: time.Second} }), 5e9, base / 1e9, []string{
+			"server1 [1,2) #1 1 partial", "server1 [2,3) #2 2", "server1 [3,4) #3 0", "server1 [4,5) #4 0 partial",
+		}},
+	} {
+		s := &sink{t: t}
+		f := New(c.cfg, reducers(t, s.output(), "AlonePackets"), plain(t))
+		for _, m := range msgs {
+			f.Message(m)
+		}
+		f.Tick(time.Unix(0, base+c.tick))
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, windows(s.reports(), c.seq)); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+		told := 0
+		for _, r := range s.reports() {
+			told += strings.Count(string(r.Data), `"source"`)
+		}
+		if told != len(msgs) {
+			t.Errorf("%s: %d queries told to be alone, want %d", c.name, told, len(msgs))
+		}
+	}
+}
+
 func TestLostInWindowsOfMessages(t *testing.T) {
 	s := &sink{t: t}
 	f := New(config(func(c *Config) { c.Window = Window{Messages: 3} }), reducers(t, s.output(), "Null"), plain(t))

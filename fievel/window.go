@@ -38,6 +38,10 @@ type window struct {
 	packets             reduce.PacketCounts
 }
 
+// waits reports whether queries wait for their responses; the parts have done
+// their work.
+func (q *sequence) waits() bool { return slices.ContainsFunc(q.set.groups, (*reduce.Group).Waiting) }
+
 // first is the oldest open window, or nil.
 func (q *sequence) first() *window {
 	if len(q.open) == 0 {

@@ -215,7 +215,12 @@ func (d *windower) closeWindow(seq int64, final bool) {
 func (d *windower) finish() {
 	if d.window.Messages > 0 {
 		for _, q := range d.sequences {
-			if w := q.first(); w != nil {
+			w := q.first()
+			if w == nil && d.f.closing && q.waits() { // the last one was full
+				w = q.window()
+				w.seq, w.start, w.end = q.seq, q.end, q.end
+			}
+			if w != nil {
 				d.cut(q, w, true)
 			}
 		}
@@ -225,6 +230,9 @@ func (d *windower) finish() {
 	for _, q := range d.sequences {
 		if n := len(q.open); n > 0 {
 			last = max(last, q.open[n-1].seq)
+		}
+		if d.f.closing && d.begun && q.waits() { // all may have been closed by the clock
+			last = max(last, d.closed)
 		}
 	}
 	if last >= 0 {

@@ -253,6 +253,9 @@ func (w *Window) Close(e *Event, end int64, final bool) {
 	t.lost = 0
 }
 
+// Waiting reports whether queries wait for their responses.
+func (g *Group) Waiting() bool { return g.tracker != nil && g.tracker.open > 0 }
+
 // bareQuery is what is known of a query that was not kept.
 func (g *Group) bareQuery(q *pending) *speedy.Message {
 	m := &g.bare
