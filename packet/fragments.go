@@ -196,14 +196,6 @@ func (p *Parser) TakeLost() []Segment {
 	return lost
 }
 
-// Snapshot are the counters as if the capture ended here: what still waits is
-// among Fragments.
-func (p *Parser) Snapshot() Stats {
-	s := p.Stats
-	s.Fragments += p.fragments.packets
-	return s
-}
-
 // Close gives up the datagrams that are not complete at the end of the capture.
 func (p *Parser) Close() {
 	f := &p.fragments

@@ -30,20 +30,6 @@ func DefaultConfig() Config {
 	return Config{MaxFlows: 100_000, MaxWaiting: 80 << 10, MaxHeld: 32 << 20, IdleNS: 60e9}
 }
 
-// Share is what each of n workers may hold, so that together they hold no more.
-func (c Config) Share(n int) Config {
-	c.MaxFlows, c.MaxHeld = max(c.MaxFlows/n, 1), c.MaxHeld/n
-	return c
-}
-
-// StreamStats counts what Streams got: Segments is the sum of Used, NotDNS and
-// Lost. Messages are those found; Incomplete those that were begun and never
-// completed.
-type StreamStats struct {
-	Segments, Used, NotDNS, Lost uint64
-	Messages, Incomplete         uint64
-}
-
 // Streams finds DNS messages in segments: a UDP payload is one; in TCP each
 // has its length before it (RFC 7766 §8). One worker owns it.
 type Streams struct {
@@ -497,13 +483,3 @@ func (t *Streams) drop(st *stream) {
 // maxUnused is how many streams that have ended serve for others: what a flood
 // took is given back after it.
 const maxUnused = 1024
-
-// Add adds up the counters of several Streams.
-func (s *StreamStats) Add(o StreamStats) {
-	s.Segments += o.Segments
-	s.Used += o.Used
-	s.NotDNS += o.NotDNS
-	s.Lost += o.Lost
-	s.Messages += o.Messages
-	s.Incomplete += o.Incomplete
-}
