@@ -78,6 +78,9 @@ func (n *naive) add(key string, time int64, off int, more bool, data []byte, siz
 	n.stats.Received++
 	n.now = n.clock.take(time)
 	if off == 0 && !more { // is not a fragment
+		if len(data) < size && (len(data) < 8 || be.Uint16(data[2:]) == 53) {
+			n.stats.Cut++
+		}
 		n.datagram(data, 1)
 		return
 	}
