@@ -88,6 +88,8 @@ func strictJudge(typ uint16, text string) bool {
 		// and the key reserved as invalid.
 		return strings.Contains(text, "ipv6hint=") && strings.Contains(text, "::ffff:") ||
 			strings.Contains(text, "key65535")
+	case TypeAMTRELAY: // the discovery bit, with a relay (RFC 8777 §4.2.2)
+		return strings.Fields(text)[1] == "1"
 	}
 	return false
 }
