@@ -329,11 +329,10 @@ func (o *object) leaveOut(rows []rankedRow) {
 func (o *object) begin() {
 	o.w.dst = append(o.w.dst, '{')
 	o.first = len(o.w.dst)
-	switch {
-	case o.keys == 0:
-		o.told = len(leftKeys)
-	default:
+	if o.keys > 0 {
 		o.w.cut = true
+	} else {
+		o.told = len(leftKeys) // there is nothing to tell
 	}
 }
 
