@@ -222,7 +222,7 @@ var wrappings = []func(b []byte) []byte{
 		return outer(protoGRE, cat([]byte{0x10, 0, 0x22, 0xeb}, make([]byte, 15), []byte{1}, make([]byte, 8), ether(0x0800, b)))
 	},
 	func(b []byte) []byte {
-		return outer(protoGRE, cat([]byte{0, 0, 0x88, 0x47}, []byte{1, 2, 0, 9, 0, 0, 1, 9}, b))
+		return outer(protoGRE, cat([]byte{0, 0, 0x88, 0x47}, []byte{1, 2, 0, 9, 0, 0, 1, 9}, versioned(b)))
 	},
 	func(b []byte) []byte {
 		return ipv6(protoUDP, udp(999, portVXLAN, cat([]byte{8, 0, 0, 0, 0, 0, 7, 0}, ether(0x0800, b))))
@@ -233,6 +233,15 @@ var wrappings = []func(b []byte) []byte{
 	func(b []byte) []byte {
 		return outer(protoUDP, udp(999, portTZSP, cat([]byte{1, 0, 0, 1, 0, 10, 2, 1, 1, 1}, ether(0x86dd, b))))
 	},
+}
+
+// versioned is b if an IP version begins it, else no more than that octet: what
+// looks like a frame is one below MPLS (RFC 4448), and nowhere else.
+func versioned(b []byte) []byte {
+	if len(b) > 0 && b[0]>>4 != 4 && b[0]>>4 != 6 {
+		return b[:1]
+	}
+	return b
 }
 
 // links put an IP packet into a frame, or leave it.
@@ -246,7 +255,7 @@ var links = []struct {
 	{capture.LinkEthernet, func(b []byte) []byte {
 		return ether(0x8864, cat([]byte{0x11, 0, 0, 1, 0, 0, 0, 0x57}, b))
 	}},
-	{capture.LinkEthernet, func(b []byte) []byte { return ether(0x8847, cat([]byte{0, 0, 0, 9, 0, 0, 1, 9}, b)) }},
+	{capture.LinkEthernet, func(b []byte) []byte { return ether(0x8847, cat([]byte{0, 0, 0, 9, 0, 0, 1, 9}, versioned(b))) }},
 	{capture.LinkSLL, func(b []byte) []byte { return cat(make([]byte, 14), []byte{8, 0}, b) }},
 	{capture.LinkSLL2, func(b []byte) []byte { return cat([]byte{0x86, 0xdd}, make([]byte, 18), b) }},
 	{capture.LinkNull, func(b []byte) []byte { return cat([]byte{2, 0, 0, 0}, b) }},
