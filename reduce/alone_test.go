@@ -227,7 +227,7 @@ func TestAloneForgets(t *testing.T) {
 	if d := parseAlone(t, rep); d.NQ != 0 || d.NR != 0 || rep.Window.Skipped != 0 {
 		t.Errorf("skipped %d, %.500s", rep.Window.Skipped, rep.Data)
 	}
-	if len(tr.queue) != 0 || len(tr.waiting) != 0 || tr.held != 0 {
-		t.Errorf("%d queued, %d pending, %d octets held after the window", len(tr.queue), len(tr.waiting), tr.held)
+	if len(tr.queue) != 0 || tr.linked != 0 || tr.held != 0 {
+		t.Errorf("%d queued, %d pending, %d octets held after the window", len(tr.queue), tr.linked, tr.held)
 	}
 }

@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -104,6 +105,9 @@ func measureForms() string {
 type dim struct {
 	*Field
 	slot int
+	// Of a field of QNAMEs, its place among what the window keeps of each name,
+	// else -1.
+	derived int
 }
 
 // value is a field of an event, made once however many reducers ask.
@@ -121,27 +125,39 @@ func (e *Event) value(d dim) (uint32, bool) {
 		return v.n, v.ok
 	}
 	v.event = e.ordinal
+	// What a QNAME alone tells is found out once for each name of a window, if it
+	// has a number.
+	if name := &e.values[qnameSlot]; d.derived >= 0 && name.event == e.ordinal && name.ok {
+		v.n, v.ok = e.names.derive(name.n, d.derived, func() (uint32, bool) { return e.make(d) })
+		return v.n, v.ok
+	}
+	v.n, v.ok = e.make(d)
+	return v.n, v.ok
+}
+
+// make makes a value.
+func (e *Event) make(d dim) (n uint32, ok bool) {
 	switch {
 	case d.number != nil:
-		if v.n, v.ok = d.number(e); d.bin > 0 {
-			v.n /= d.bin
+		if n, ok = d.number(e); d.bin > 0 {
+			n /= d.bin
 		}
 	case d.text != nil:
 		var b []byte
-		if b, v.ok = d.text(e); v.ok {
-			v.n = e.names.id(b)
+		if b, ok = d.text(e); ok {
+			n = e.names.id(b)
 		}
 	default:
-		p, ok := d.addr(e)
-		if v.ok = ok; ok {
+		var p netip.Prefix
+		if p, ok = d.addr(e); ok {
 			e.raw = d.appendAddr(e.raw[:0], p, e.anon)
-			v.n = e.names.id(e.raw)
+			n = e.names.id(e.raw)
 		}
 	}
-	if !v.ok && d.absent != "" {
-		v.n, v.ok = absentValue, true
+	if !ok && d.absent != "" {
+		return absentValue, true
 	}
-	return v.n, v.ok
+	return n, ok
 }
 
 // A declared reducer counts or measures by up to three dimensions.

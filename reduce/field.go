@@ -58,6 +58,8 @@ type Field struct {
 	needs  string   // member of the configuration that fills it, or empty
 	// A name is absolute, and not a part of one.
 	absolute bool
+	// ofQname says that it follows from the QNAME as a key and nothing else.
+	ofQname bool
 	// with completes a field that takes arguments, and reports whether they are
 	// good. The name of such a field shows them: label(n).
 	with func(f *Field, args []string) bool

@@ -128,7 +128,7 @@ var classFields = []Field{
 		words: queryClasses, number: (*Event).queryClass,
 	},
 	{
-		Name: "certain_qname", Doc: "localhost, a root server's name (the letter as X), or else", Kind: Choice, small: true, zeros: true,
+		Name: "certain_qname", Doc: "localhost, a root server's name (the letter as X), or else", Kind: Choice, ofQname: true, small: true, zeros: true,
 		words: []string{"localhost", "X.root-servers.net", "else"}, number: (*Event).certainName,
 	},
 }

@@ -243,7 +243,7 @@ func (e *Event) below() []byte {
 
 // ofName is a field of names that need a question.
 func ofName(name, doc string, get func(e *Event) []byte) Field {
-	return Field{Name: name, Doc: doc, Kind: Name, text: func(e *Event) ([]byte, bool) {
+	return Field{Name: name, Doc: doc, Kind: Name, ofQname: true, text: func(e *Event) ([]byte, bool) {
 		if e.Question() == nil {
 			return nil, false
 		}
@@ -253,7 +253,7 @@ func ofName(name, doc string, get func(e *Event) []byte) Field {
 
 // ofLabels is a field of numbers that need a question.
 func ofLabels(name, doc, unit string, get func(e *Event) uint32) Field {
-	return Field{Name: name, Doc: doc, Kind: Number, Unit: unit, number: func(e *Event) (uint32, bool) {
+	return Field{Name: name, Doc: doc, Kind: Number, Unit: unit, ofQname: true, number: func(e *Event) (uint32, bool) {
 		if e.Question() == nil {
 			return 0, false
 		}
@@ -276,7 +276,7 @@ var nameFields = []Field{
 		return e.suffix(e.zoneLabels())
 	}),
 	{
-		Name: "label(n)", Doc: "one label of the QNAME, the TLD is label(1); from the front, label(-1) is the first", Kind: Name,
+		Name: "label(n)", Doc: "one label of the QNAME, the TLD is label(1); from the front, label(-1) is the first", Kind: Name, ofQname: true,
 		with: func(f *Field, args []string) bool {
 			n, err := strconv.Atoi(args[0])
 			f.text = func(e *Event) ([]byte, bool) {
@@ -296,7 +296,7 @@ var nameFields = []Field{
 		},
 	},
 	{
-		Name: "idn", Doc: "idn if any label starts with xn--", Kind: Choice, small: true, zeros: true, words: []string{"normal", "idn"},
+		Name: "idn", Doc: "idn if any label starts with xn--", Kind: Choice, ofQname: true, small: true, zeros: true, words: []string{"normal", "idn"},
 		number: func(e *Event) (uint32, bool) { return bit(e.idn()), e.Question() != nil },
 	},
 	ofLabels("subdomain_length", "octets in the labels below the registered domain", "octets", func(e *Event) (n uint32) {

@@ -24,7 +24,7 @@ func fieldOf(t testing.TB, name string, e *Event) string {
 	}
 	in := newInterner()
 	e.values, e.names = make([]value, 1), in
-	v, ok := e.value(dim{f, 0})
+	v, ok := e.value(dim{f, 0, -1})
 	switch {
 	case !ok:
 		return "-"
@@ -294,6 +294,7 @@ func TestAnyMessage(t *testing.T) {
 		}
 	}
 	in := newInterner()
+	in.width = g.derived
 	used.values, used.names = make([]value, len(g.dims)), in
 	all := func() {
 		for _, m := range msgs {

@@ -21,7 +21,8 @@ type Group struct {
 	// the server's side of a message tells.
 	Own     func(netip.Addr) bool
 	uses    []groupUse
-	dims    []dim        // fields that reducers use, each once
+	dims    []dim        // fields that reducers use, each once; QNAMEs first
+	derived int          // of dims, those that follow from a QNAME
 	filters []*Where     // that reducers have, each once
 	seers   [256][]int32 // what interested has found, by scope
 	tracker *tracker     // nil when no reducer asks for transactions
@@ -46,6 +47,7 @@ type verdict struct {
 // NewGroup returns the group of one of that many workers.
 func NewGroup(uses []Use, workers int) *Group {
 	g := new(Group)
+	g.dim("qname") // at qnameSlot
 	for _, u := range uses {
 		u.Workers = workers
 		g.uses = append(g.uses, groupUse{u, g.filtersOf(&u)})
@@ -109,10 +111,17 @@ func (g *Group) dim(name string) dim {
 			return d
 		}
 	}
-	d := dim{FindField(name), len(g.dims)}
+	d := dim{FindField(name), len(g.dims), -1}
+	if d.ofQname {
+		d.derived = g.derived
+		g.derived++
+	}
 	g.dims = append(g.dims, d)
 	return d
 }
+
+// qnameSlot is the place of QNAMEs in the values of an event.
+const qnameSlot = 0
 
 // A Window is what one worker has of one window of one server.
 type Window struct {
@@ -146,6 +155,7 @@ func (g *Group) NewWindow() *Window {
 			w.reducers = append(w.reducers, g.newDeclared(&u.Use, w.names))
 		}
 	}
+	w.names.width = g.derived
 	return w
 }
 

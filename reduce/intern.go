@@ -1,14 +1,28 @@
 package reduce
 
+import (
+	"hash/maphash"
+	"unsafe"
+)
+
 // An interner gives octets a number, the same for equal ones, so that twenty
 // tables by name hold one copy of each name. It belongs to one window of one
 // worker. Names that no table holds any more are forgotten when there are many.
 type interner struct {
-	ids   map[string]uint32
-	texts []string
-	refs  []int32 // tables' rows that hold it
+	// A hash table with linear probing. A slot has the upper half of a hash, and
+	// in its lower half one more than a number; zero is free.
+	slots []uint64
+	texts []string // in pages
+	refs  []int32  // tables' rows that hold it
 	free  []uint32
 	limit int // sweep when there are so many
+	pages [][]byte
+	page  int // that is filled now
+	// What follows from a QNAME alone, so many values for each number: two more
+	// than the value, one where there is none, or zero where nobody has asked.
+	width   int
+	derived []uint32
+	sweeps  int // that have changed what numbers stand for
 	// The names in order, when so many had been added.
 	added, ordered uint64
 	order          []uint32
@@ -18,56 +32,157 @@ type interner struct {
 // minInterned is how many names are kept at least before a sweep.
 const minInterned = 1 << 15
 
+// pageSize is that of the memory of names. Longer ones have pages of their own.
+const pageSize = 1 << 16
+
+var internSeed = maphash.MakeSeed()
+
 func newInterner() *interner {
-	return &interner{ids: make(map[string]uint32), limit: minInterned}
+	return &interner{slots: make([]uint64, minSlots), limit: minInterned}
 }
+
+const lowerHalf = 1<<32 - 1
+
+// len is how many names there are.
+func (in *interner) len() int { return len(in.texts) - len(in.free) }
 
 // id returns the number of b. It is good until the next sweep, or as long as it
 // is held.
 func (in *interner) id(b []byte) uint32 {
-	if id, ok := in.ids[string(b)]; ok {
-		return id
+	hash := maphash.Bytes(internSeed, b) &^ lowerHalf
+	for i := int(hash >> 32); ; i++ {
+		s := in.slots[i&(len(in.slots)-1)]
+		if s == 0 {
+			return in.add(b, hash)
+		}
+		if n := uint32(s) - 1; s&^lowerHalf == hash && in.texts[n] == string(b) {
+			return n
+		}
 	}
-	text := string(b)
-	var id uint32
-	if n := len(in.free); n > 0 {
-		id = in.free[n-1]
-		in.free = in.free[:n-1]
-		in.texts[id], in.refs[id] = text, 0
+}
+
+func (in *interner) add(b []byte, hash uint64) uint32 {
+	var n uint32
+	if last := len(in.free) - 1; last >= 0 {
+		n = in.free[last]
+		in.free = in.free[:last]
 	} else {
-		id = uint32(len(in.texts))
-		in.texts, in.refs = append(in.texts, text), append(in.refs, 0)
+		n = uint32(len(in.texts))
+		in.texts, in.refs = append(in.texts, ""), append(in.refs, 0)
 	}
-	in.ids[text] = id
+	in.texts[n], in.refs[n] = in.text(b), 0
+	if 4*in.len() > 3*len(in.slots) {
+		in.grow()
+	}
+	in.put(hash | uint64(n+1))
 	in.added++
-	return id
+	return n
+}
+
+func (in *interner) put(slot uint64) {
+	i := int(slot >> 32)
+	for in.slots[i&(len(in.slots)-1)] != 0 {
+		i++
+	}
+	in.slots[i&(len(in.slots)-1)] = slot
+}
+
+func (in *interner) grow() {
+	old := in.slots
+	in.slots = make([]uint64, 2*len(old))
+	for _, s := range old {
+		if s != 0 {
+			in.put(s)
+		}
+	}
+}
+
+// text is a copy of b in a page. The octets stay as they are until reset.
+func (in *interner) text(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	for in.page == len(in.pages) || len(in.pages[in.page])+len(b) > cap(in.pages[in.page]) {
+		if in.page < len(in.pages) {
+			in.page++
+		}
+		if in.page == len(in.pages) {
+			in.pages = append(in.pages, make([]byte, 0, max(pageSize, len(b))))
+		}
+	}
+	p := &in.pages[in.page]
+	at := len(*p)
+	*p = append(*p, b...)
+	return unsafe.String(&(*p)[at], len(b))
+}
+
+// derive returns the value at a place of what follows from a QNAME, which find
+// finds when it is asked for first.
+func (in *interner) derive(name uint32, place int, find func() (uint32, bool)) (uint32, bool) {
+	at := int(name)*in.width + place
+	if at < len(in.derived) {
+		switch known := in.derived[at]; known {
+		case 0:
+		case 1:
+			return 0, false
+		default:
+			return known - 2, true
+		}
+	}
+	n, ok := find()
+	if at >= len(in.derived) { // as long as for all names, so that it seldom grows
+		in.derived = append(in.derived, make([]uint32, len(in.texts)*in.width-len(in.derived))...)
+	}
+	in.derived[at] = 1
+	if ok {
+		in.derived[at] = n + 2
+	}
+	return n, ok
 }
 
 // sweep forgets what nobody holds when there is much. It is for the time between
 // two messages.
 func (in *interner) sweep() {
-	if len(in.ids) < in.limit {
-		return
+	if in.len() >= in.limit {
+		in.forget()
 	}
-	for text, id := range in.ids {
-		if in.refs[id] == 0 {
-			delete(in.ids, text)
-			in.texts[id] = ""
-			in.free = append(in.free, id)
+}
+
+func (in *interner) forget() {
+	old := in.slots
+	in.slots = make([]uint64, len(old))
+	in.pages, in.page = nil, 0
+	for _, s := range old {
+		switch n := uint32(s) - 1; {
+		case s == 0:
+		case in.refs[n] == 0:
+			in.texts[n] = ""
+			in.free = append(in.free, n)
+		default:
+			in.texts[n] = in.text([]byte(in.texts[n]))
+			in.put(s)
 		}
 	}
+	in.derived = in.derived[:0]
+	in.sweeps++
 	// A name more costs five looks here. Tables that are indexed by number grow with
 	// the names, for each worker.
-	in.limit = max(minInterned, len(in.ids)+len(in.ids)/4)
+	in.limit = max(minInterned, in.len()+in.len()/4)
 }
 
 func (in *interner) reset() {
 	if len(in.texts) > 4*minInterned { // a flood's memory is not kept
-		*in = *newInterner()
+		*in = interner{slots: make([]uint64, minSlots), limit: minInterned, width: in.width, added: in.added, sweeps: in.sweeps + 1}
 		return
 	}
-	clear(in.ids)
+	clear(in.slots)
 	clear(in.texts)
+	for i := range in.pages {
+		in.pages[i] = in.pages[i][:0]
+	}
 	in.texts, in.refs, in.free, in.limit = in.texts[:0], in.refs[:0], in.free[:0], minInterned
+	in.page = 0
+	in.derived = in.derived[:0]
+	in.sweeps++
 	in.order = in.order[:0]
 }

@@ -119,7 +119,8 @@ func (d *declared) texts(k *key) (texts [maxDims]string) {
 		case k[i] == absentValue:
 			texts[i] = dim.absent
 		case dim.Kind.octets():
-			if texts[i] = d.table.names.texts[k[i]]; dim.Kind >= Address && d.style.Plain {
+			// The window's octets are used again.
+			if texts[i] = strings.Clone(d.table.names.texts[k[i]]); dim.Kind >= Address && d.style.Plain {
 				texts[i] = plainAddr(texts[i])
 			}
 		default:

@@ -3,6 +3,7 @@ package reduce
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"go.starlark.net/starlark"
 )
@@ -93,8 +94,8 @@ func (f *scriptField) value(e *Event) starlark.Value {
 	}
 	raw, o := e.names.texts[n], &f.octets[n]
 	if o.value == nil || o.raw != raw {
-		o.raw = raw
-		o.value = starlark.String(raw)
+		o.raw = strings.Clone(raw) // the window's octets are used again
+		o.value = starlark.String(o.raw)
 	}
 	return o.value
 }

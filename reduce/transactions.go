@@ -1,6 +1,8 @@
 package reduce
 
 import (
+	"encoding/binary"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 
@@ -48,9 +50,24 @@ type transactionKey struct {
 	id             uint16
 }
 
+var transactionSeed = maphash.MakeSeed()
+
+func (k *transactionKey) hash() uint64 {
+	var b [39]byte
+	client, server := k.client.Addr().As16(), k.server.Addr().As16()
+	copy(b[:], client[:])
+	copy(b[16:], server[:])
+	binary.NativeEndian.PutUint16(b[32:], k.client.Port())
+	binary.NativeEndian.PutUint16(b[34:], k.server.Port())
+	binary.NativeEndian.PutUint16(b[36:], k.id)
+	b[38] = k.transport
+	return maphash.Bytes(transactionSeed, b[:])
+}
+
 // A pending query waits for its response until its deadline.
 type pending struct {
 	key      transactionKey
+	hash     uint64
 	question []byte // lower-cased name, type and class
 	time     int64
 	place    uint64
@@ -79,13 +96,14 @@ func (k *kept) cost() int { return cap(k.m.Wire) + 64*cap(k.m.Questions) + 64*ca
 // A tracker matches the queries of one server with their responses, across
 // windows. Retransmissions and repeated responses are known for what they are.
 type tracker struct {
-	limit     int                         // queries that wait
-	heldLimit int                         // octets
-	waiting   map[transactionKey]*pending // the newest of each key; older ones hang on next
-	queue     []*pending                  // by deadline
-	open      int                         // of queue, those without a response
-	held      int                         // octets of their copies
-	lost      uint64                      // not tracked, because too many waited
+	limit     int        // queries that wait
+	heldLimit int        // octets
+	waiting   []*pending // by hash, the newest first; older ones hang on next
+	linked    int        // how many hang there
+	queue     []*pending // by deadline
+	open      int        // of queue, those without a response
+	held      int        // octets of their copies
+	lost      uint64     // not tracked, because too many waited
 	question  []byte
 	answered  *kept // the query of the last response
 	// What can be used again.
@@ -97,7 +115,7 @@ type tracker struct {
 func newTracker(workers int) *tracker {
 	return &tracker{
 		limit: max(maxPending/workers, 1), heldLimit: maxHeld / workers,
-		waiting: make(map[transactionKey]*pending),
+		waiting: make([]*pending, minSlots),
 	}
 }
 
@@ -113,16 +131,20 @@ func (t *tracker) see(e *Event) {
 	}
 	if e.QR() {
 		key.client, key.server = dest, source
-		t.response(e, key)
+		t.response(e, &key)
 	} else {
-		t.query(e, key)
+		t.query(e, &key)
 	}
 }
 
 // query lets a query wait. The same query again is a retransmission.
-func (t *tracker) query(e *Event, key transactionKey) {
+func (t *tracker) query(e *Event, key *transactionKey) {
 	chain := 0
-	for q := t.waiting[key]; q != nil; q = q.next {
+	hash := key.hash()
+	for q := *t.head(hash); q != nil; q = q.next {
+		if q.hash != hash || q.key != *key {
+			continue
+		}
 		if e.Time >= q.deadline() {
 			t.unlink(q) // nothing answers it any more; the queue has it
 			continue
@@ -143,10 +165,10 @@ func (t *tracker) query(e *Event, key transactionKey) {
 		t.forgetAnswered()
 	}
 	q := t.fresh()
-	q.key, q.time, q.place, q.next = key, e.Time, e.Place, t.waiting[key]
+	q.key, q.hash, q.time, q.place = *key, hash, e.Time, e.Place
 	q.question = append(q.question[:0], t.question...)
 	t.keep(q, e.Message)
-	t.waiting[key] = q
+	t.link(q)
 	t.open++
 	t.queue = append(t.queue, q)
 	// Packets come nearly in order of time, so this rarely moves.
@@ -200,8 +222,12 @@ func (t *tracker) fresh() *pending {
 // response looks for the query that e answers, perhaps once more: a query that
 // was sent again may be answered again. A response without a question matches
 // without.
-func (t *tracker) response(e *Event, key transactionKey) {
-	for q := t.waiting[key]; q != nil; q = q.next {
+func (t *tracker) response(e *Event, key *transactionKey) {
+	hash := key.hash()
+	for q := *t.head(hash); q != nil; q = q.next {
+		if q.hash != hash || q.key != *key {
+			continue
+		}
 		if len(t.question) > 0 && string(q.question) != string(t.question) || e.Time >= q.deadline() {
 			continue
 		}
@@ -222,20 +248,41 @@ func (t *tracker) response(e *Event, key transactionKey) {
 	e.Match = Unasked
 }
 
-// unlink takes q out of the look-up.
-func (t *tracker) unlink(q *pending) {
-	head := t.waiting[q.key]
-	if head == q {
-		if q.next == nil {
-			delete(t.waiting, q.key)
-		} else {
-			t.waiting[q.key] = q.next
-		}
-		return
+// head is where the queries of that hash hang.
+func (t *tracker) head(hash uint64) **pending { return &t.waiting[hash&uint64(len(t.waiting)-1)] }
+
+// link puts q into the look-up.
+func (t *tracker) link(q *pending) {
+	if t.linked++; t.linked > len(t.waiting) {
+		t.grow()
 	}
-	for p := head; p != nil; p = p.next {
-		if p.next == q {
-			p.next = q.next
+	head := t.head(q.hash)
+	q.next, *head = *head, q
+}
+
+// grow makes the look-up twice as long. The newest still come first.
+func (t *tracker) grow() {
+	old := t.waiting
+	t.waiting = make([]*pending, 2*len(old))
+	for _, q := range old {
+		var oldest *pending // the other way round
+		for q != nil {
+			oldest, q, q.next = q, q.next, oldest
+		}
+		for q = oldest; q != nil; {
+			head, next := t.head(q.hash), q.next
+			q.next, *head = *head, q
+			q = next
+		}
+	}
+}
+
+// unlink takes q out of it, if it is there.
+func (t *tracker) unlink(q *pending) {
+	for at := t.head(q.hash); *at != nil; at = &(*at).next {
+		if *at == q {
+			*at = q.next
+			t.linked--
 			return
 		}
 	}
