@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
-	"ratadns/report"
 )
 
 // A Measure is what a declared reducer tells of each key.
@@ -162,75 +160,61 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 
 // A declared reducer counts or measures by up to three dimensions.
 type declared struct {
-	by      []dim
-	measure Measure
+	*tally
 	of      dim // what is measured
 	style   Style
 	params  Params
-	asTop   bool // as pairs, of one dimension
-	table   *table
-	small   *smallTable // in place of table, where keys are small numbers
-	// sketches are those of the table's rows, and empty ones.
-	sketches []report.Sketch
-	keyless  uint64
-	// For reports.
-	rankings    [maxDims]keyOrder
-	rows, spare []rankedRow
-	starts      []int32
-	places      []int32
-	scores      []uint64
-	written     []byte // data and state
+	asTop   bool   // as pairs, of one dimension
+	written []byte // data and state
 }
 
-// newDeclared compiles an entry for the windows of a group.
-func (g *Group) newDeclared(u *Use, names *interner) Reducer {
+// newDeclared compiles a use for a window. Where another counts the same, it is
+// that one's tally.
+func (g *Group) newDeclared(u *groupUse, w *Window) Reducer {
 	e := u.Entry
-	d := &declared{measure: e.Measure, params: u.Params, asTop: e.AsTop, style: Style{Mnemonics: u.Mnemonics}}
-	for _, name := range e.By {
-		if name == "client_subnet" {
-			name = u.subnetField()
-		}
-		d.by = append(d.by, g.dim(name))
-	}
+	d := &declared{params: u.Params, asTop: e.AsTop, style: Style{Mnemonics: u.Mnemonics}}
 	if d.params.Top == 0 {
 		d.params.Top = e.Top
 	}
 	if e.Measure.OfField() {
 		d.of = g.dim(e.OfField)
 	}
-	if len(d.by) == 1 && d.by[0].small && e.Measure.added() {
-		d.small = new(smallTable)
+	if u.like != none {
+		d.tally = w.reducers[u.like].(*declared).tally
 		return d
 	}
-	fields := make([]*Field, len(d.by))
-	for i := range d.by {
-		fields[i] = d.by[i].Field
+	var by []dim
+	for _, name := range u.by() {
+		by = append(by, g.dim(name))
 	}
-	keys := d.params.maxKeys()
-	if d.measure.sketched() {
-		keys = d.params.sketchKeys()
-	}
-	d.table = newTable(names, fields, max(keys, 1))
+	d.tally = newTally(w.names, by, e.Measure, u.keys())
 	return d
 }
 
-// A smallTable counts by numbers below 65,536, of which few occur.
-type smallTable struct {
-	pages [256]*[256]uint64
-	other uint64 // absentValue
+// by are the dimensions of a use.
+func (u *Use) by() []string {
+	by := slices.Clone(u.Entry.By)
+	for i, name := range by {
+		if name == "client_subnet" {
+			by[i] = u.subnetField()
+		}
+	}
+	return by
 }
 
-func (s *smallTable) add(n uint32, by uint64) {
-	if n == absentValue {
-		s.other += by
-		return
+// keys is how many of a use are counted exactly.
+func (u *Use) keys() int {
+	if u.Entry.Measure.sketched() {
+		return max(u.sketchKeys(), 1)
 	}
-	p := s.pages[n>>8&255]
-	if p == nil {
-		p = new([256]uint64)
-		s.pages[n>>8&255] = p
-	}
-	p[n&255] += by
+	return max(u.maxKeys(), 1)
+}
+
+// countsLike reports whether two uses count the same, and write keys alike.
+func (u *groupUse) countsLike(o *groupUse) bool {
+	a, b := u.Entry, o.Entry
+	return a.declared() && b.declared() && a.Of == b.Of && a.Filter == b.Filter && a.Measure == b.Measure && a.OfField == b.OfField &&
+		u.Mnemonics == o.Mnemonics && u.keys() == o.keys() && slices.Equal(u.by(), o.by()) && slices.Equal(u.filters, o.filters)
 }
 
 func (d *declared) Add(e *Event) {
@@ -247,15 +231,6 @@ func (d *declared) Add(e *Event) {
 		}
 		n = uint64(v)
 	}
-	if d.small != nil {
-		v, ok := e.value(d.by[0])
-		if !ok {
-			d.keyless++
-			return
-		}
-		d.small.add(v, n)
-		return
-	}
 	var k key
 	for i, dim := range d.by {
 		v, ok := e.value(dim)
@@ -268,56 +243,6 @@ func (d *declared) Add(e *Event) {
 	d.put(&k, n)
 }
 
-// put measures n at k.
-func (d *declared) put(k *key, n uint64) {
-	if d.measure.added() {
-		d.table.add(k, n)
-		return
-	}
-	_, known := d.table.index.get(k)
-	r := d.table.row(k)
-	switch {
-	case r == nil:
-		d.table.left++
-	case !known, d.measure == Min && n < r.n, d.measure == Max && n > r.n:
-		r.n = n
-	}
-}
+func (d *declared) Merge(other Reducer) { d.merge(other.(*declared).tally) }
 
-func (d *declared) Merge(other Reducer) {
-	o := other.(*declared)
-	d.keyless += o.keyless
-	switch {
-	case d.small != nil:
-		d.small.other += o.small.other
-		for i, p := range o.small.pages {
-			for j := 0; p != nil && j < len(p); j++ {
-				if p[j] > 0 {
-					d.small.add(uint32(i<<8|j), p[j])
-				}
-			}
-		}
-	case d.measure.sketched():
-		d.mergeSketched(o)
-	case d.measure.added():
-		d.table.merge(o.table)
-	default:
-		d.table.left += o.table.left
-		for _, r := range o.table.rows {
-			k := d.table.translate(r.key, o.table)
-			d.put(&k, r.n)
-		}
-	}
-}
-
-func (d *declared) Reset() {
-	d.keyless = 0
-	switch {
-	case d.small != nil:
-		*d.small = smallTable{}
-	case d.measure.sketched():
-		d.resetSketched()
-	default:
-		d.table.reset()
-	}
-}
+func (d *declared) Reset() { d.reset() }

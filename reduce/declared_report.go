@@ -8,12 +8,7 @@ func (d *declared) Report(r *report.Report) {
 		d.reportSketched(r)
 		return
 	}
-	over := false
-	if d.table != nil {
-		over = d.table.over
-		r.Window.Error = max(r.Window.Error, d.table.error)
-		r.Window.Skipped += d.table.left
-	}
+	over := d.addError(r)
 	rows := d.ranked()
 	r.Shape = d.shape()
 	w := tableWriter{d: d, dst: d.written[:0], seconds: r.Window.Seconds()}
@@ -33,6 +28,17 @@ func (d *declared) Report(r *report.Report) {
 		r.State = w.dst[data:]
 	}
 	r.Data, d.written = w.dst[:data:data], w.dst
+}
+
+// addError adds what a table cannot tell exactly, and reports whether it is a
+// sketch.
+func (d *declared) addError(r *report.Report) (over bool) {
+	if d.table == nil {
+		return false
+	}
+	r.Window.Error = max(r.Window.Error, d.table.error)
+	r.Window.Skipped += d.table.left
+	return d.table.over
 }
 
 // shape is that of the report.

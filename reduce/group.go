@@ -35,6 +35,7 @@ type Group struct {
 type groupUse struct {
 	Use
 	filters []int
+	like    int // an earlier use that counts the same, or none
 }
 
 // A verdict is what a filter said of an event, asked once however many reducers
@@ -50,12 +51,23 @@ func NewGroup(uses []Use, workers int) *Group {
 	g.dim("qname") // at qnameSlot
 	for _, u := range uses {
 		u.Workers = workers
-		g.uses = append(g.uses, groupUse{u, g.filtersOf(&u)})
+		g.uses = append(g.uses, g.newUse(u))
 		if u.Entry.Of&(Transactions|Stray) != 0 && g.tracker == nil {
 			g.tracker = newTracker(workers)
 		}
 	}
 	return g
+}
+
+func (g *Group) newUse(u Use) groupUse {
+	n := groupUse{u, g.filtersOf(&u), none}
+	for i := range g.uses {
+		if o := &g.uses[i]; o.like == none && n.countsLike(o) {
+			n.like = i
+			break
+		}
+	}
+	return n
 }
 
 // filtersOf are the filters of a use: the entry's, which a test compiles for
@@ -152,7 +164,7 @@ func (g *Group) NewWindow() *Window {
 		case u.Entry.Script != nil:
 			w.reducers = append(w.reducers, g.newScripted(&u.Use))
 		default:
-			w.reducers = append(w.reducers, g.newDeclared(&u.Use, w.names))
+			w.reducers = append(w.reducers, g.newDeclared(u, w))
 		}
 	}
 	w.names.width = g.derived
@@ -195,7 +207,7 @@ func (g *Group) interested(is Scope) []int32 {
 	}
 	list := []int32{}
 	for i := range g.uses {
-		if g.uses[i].Entry.Of&is != 0 {
+		if u := &g.uses[i]; u.Entry.Of&is != 0 && u.like == none {
 			list = append(list, int32(i))
 		}
 	}
@@ -291,8 +303,10 @@ func (w *Window) Merge(o *Window) {
 	w.Malformed += o.Malformed
 	w.untracked += o.untracked
 	for i, r := range w.reducers {
-		r.Merge(o.reducers[i])
-		w.names.sweep()
+		if w.group.uses[i].like == none {
+			r.Merge(o.reducers[i])
+			w.names.sweep()
+		}
 	}
 	for i, e := range o.failures {
 		w.failures[i].add(e.n, e.first)

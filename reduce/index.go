@@ -2,15 +2,11 @@ package reduce
 
 import "math/rand/v2"
 
-// An index finds the row of a key. Where keys are one number of the interner,
-// which counts from zero, it is a slice of them; a look-up is then a load.
-// Otherwise it is a hash table with linear probing, which takes a third of what a
-// map of Go takes for keys of three numbers.
+// An index finds the row of a key: a hash table with linear probing, which takes
+// a third of what a map of Go takes for keys of three numbers.
 type index struct {
-	slots  []slot // a power of two, of which at most three quarters are taken
-	taken  int
-	direct []int32 // place plus one, by number; in place of slots
-	none   int32   // place plus one of absentValue
+	slots []slot // a power of two, of which at most three quarters are taken
+	taken int
 }
 
 // A slot is free where place is 0; place is one more than that of the row.
@@ -24,12 +20,7 @@ var hashSeed = rand.Uint64()
 
 const minSlots = 16
 
-func newIndex(direct bool) index {
-	if direct {
-		return index{}
-	}
-	return index{slots: make([]slot, minSlots)}
-}
+func newIndex() index { return index{slots: make([]slot, minSlots)} }
 
 // home is where the search for k begins.
 func (x *index) home(k *key) int {
@@ -50,39 +41,20 @@ func (x *index) find(k *key) *slot {
 
 // get returns the place of k in the rows.
 func (x *index) get(k *key) (int32, bool) {
-	if x.slots != nil {
-		p := x.find(k).place
-		return p - 1, p > 0
-	}
-	if n := k[0]; int(n) < len(x.direct) {
-		i := x.direct[n]
-		return i - 1, i > 0
-	} else if n == absentValue {
-		return x.none - 1, x.none > 0
-	}
-	return 0, false
+	p := x.find(k).place
+	return p - 1, p > 0
 }
 
 func (x *index) set(k *key, place int32) {
-	switch n := k[0]; {
-	case x.slots != nil:
-		s := x.find(k)
-		if s.place == 0 {
-			if 4*(x.taken+1) > 3*len(x.slots) {
-				x.grow()
-				s = x.find(k)
-			}
-			x.taken++
+	s := x.find(k)
+	if s.place == 0 {
+		if 4*(x.taken+1) > 3*len(x.slots) {
+			x.grow()
+			s = x.find(k)
 		}
-		*s = slot{*k, place + 1}
-	case n == absentValue:
-		x.none = place + 1
-	default:
-		for int(n) >= len(x.direct) {
-			x.direct = append(x.direct, 0)
-		}
-		x.direct[n] = place + 1
+		x.taken++
 	}
+	*s = slot{*k, place + 1}
 }
 
 func (x *index) grow() {
@@ -98,10 +70,6 @@ func (x *index) grow() {
 // delete takes k out, and moves those behind it that were not at home because of
 // it.
 func (x *index) delete(k *key) {
-	if x.slots == nil {
-		x.set(k, -1)
-		return
-	}
 	mask := len(x.slots) - 1
 	hole := x.home(k)
 	for x.slots[hole].key != *k || x.slots[hole].place == 0 {
@@ -123,15 +91,10 @@ func (x *index) delete(k *key) {
 
 // clear empties the index. It keeps memory for about as many keys as there were.
 func (x *index) clear() {
-	if x.slots != nil {
-		if len(x.slots) > max(minSlots, 8*x.taken) {
-			x.slots = make([]slot, max(minSlots, len(x.slots)/2))
-		} else {
-			clear(x.slots)
-		}
-		x.taken = 0
-		return
+	if len(x.slots) > max(minSlots, 8*x.taken) {
+		x.slots = make([]slot, max(minSlots, len(x.slots)/2))
+	} else {
+		clear(x.slots)
 	}
-	clear(x.direct)
-	x.direct, x.none = x.direct[:0], 0
+	x.taken = 0
 }

@@ -8,7 +8,7 @@ import (
 // TestIndex: an index says what a map would.
 func TestIndex(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	x, want := newIndex(false), make(map[key]int32)
+	x, want := newIndex(), make(map[key]int32)
 	random := func() key { return key{rng.Uint32N(8), rng.Uint32N(8), absentValue - rng.Uint32N(8)} }
 	for range 200_000 {
 		k := random()

@@ -23,9 +23,8 @@ const defaultDays = 7
 
 func newNewDomains(g *Group, u *Use, names *interner) Reducer {
 	n := &newDomains{seen: g.memory(u)}
-	by := g.dim("registered_domain")
-	n.declared = &declared{by: []dim{by}, measure: Count, params: u.Params}
-	n.table = newTable(names, []*Field{by.Field}, max(n.params.maxKeys(), 1))
+	n.declared = &declared{params: u.Params}
+	n.tally = newTally(names, []dim{g.dim("registered_domain")}, Count, u.keys())
 	return n
 }
 

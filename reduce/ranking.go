@@ -126,7 +126,18 @@ type rankedRow struct {
 
 // ranked are the rows in the order of their keys.
 func (d *declared) ranked() []rankedRow {
+	if d.inOrder { // for another reducer
+		for i := range d.rows {
+			d.rows[i].left = false
+		}
+		return d.rows
+	}
+	d.inOrder = true
 	d.rows, d.spare = d.rows[:0], d.spare[:0]
+	if d.table == nil && d.counts.names != nil && fewNames*len(d.counts.seen) > d.names.len() {
+		d.rankCounts()
+		return d.rows
+	}
 	d.each(func(k *key, n uint64, place int) {
 		d.rows = append(d.rows, rankedRow{keys: *k, place: int32(place), n: n})
 	})
@@ -137,24 +148,22 @@ func (d *declared) ranked() []rankedRow {
 	return d.rows
 }
 
-// each calls f for each key with what is measured there and its place in the
-// table.
-func (d *declared) each(f func(k *key, n uint64, place int)) {
-	if d.small == nil {
-		for i := range d.table.rows {
-			f(&d.table.rows[i].key, d.table.rows[i].n, i)
-		}
-		return
-	}
-	for i, p := range d.small.pages {
-		for j := 0; p != nil && j < len(p); j++ {
-			if p[j] > 0 {
-				f(&key{uint32(i<<8 | j)}, p[j], 0)
-			}
+// fewNames is how many names there may be for a row so that to go through all in
+// their order takes less than to sort the rows.
+const fewNames = 8
+
+// rankCounts makes rows of counts by name, in the order of the names.
+func (d *declared) rankCounts() {
+	r := &d.rankings[0]
+	r.rankNames(d.names, d.by[0].absent)
+	for place, v := range r.names.order {
+		if n := *d.counts.at(v); n > 0 {
+			d.rows = append(d.rows, rankedRow{keys: [maxDims]uint32{uint32(2*place + 1)}, n: n - 1})
 		}
 	}
-	if d.small.other > 0 {
-		f(&key{absentValue}, d.small.other, 0)
+	if n := d.counts.other; n > 0 {
+		at, _ := slices.BinarySearchFunc(d.rows, r.absentRank, func(row rankedRow, rank uint32) int { return cmp.Compare(row.keys[0], rank) })
+		d.rows = slices.Insert(d.rows, at, rankedRow{keys: [maxDims]uint32{r.absentRank}, n: n - 1})
 	}
 }
 
@@ -163,7 +172,7 @@ func (d *declared) each(f func(k *key, n uint64, place int)) {
 func (d *declared) rankDim(i int) {
 	f, r := d.by[i].Field, &d.rankings[i]
 	if f.Kind.octets() {
-		r.rankNames(d.table.names, f.absent)
+		r.rankNames(d.names, f.absent)
 	} else {
 		numbers := r.numbers[:0]
 		for j := range d.rows {

@@ -157,6 +157,9 @@ type Entry struct {
 	AsTop   bool
 }
 
+// declared reports whether the entry says all there is of its reducer.
+func (e *Entry) declared() bool { return e.New == nil && e.newShared == nil && e.Script == nil }
+
 // Find returns the entry of that name.
 func Find(name string) (*Entry, error) {
 	for i := range Catalog {

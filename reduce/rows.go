@@ -120,7 +120,7 @@ func (d *declared) texts(k *key) (texts [maxDims]string) {
 			texts[i] = dim.absent
 		case dim.Kind.octets():
 			// The window's octets are used again.
-			if texts[i] = strings.Clone(d.table.names.texts[k[i]]); dim.Kind >= Address && d.style.Plain {
+			if texts[i] = strings.Clone(d.names.texts[k[i]]); dim.Kind >= Address && d.style.Plain {
 				texts[i] = plainAddr(texts[i])
 			}
 		default:

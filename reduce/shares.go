@@ -12,11 +12,11 @@ import (
 // merges its reports sees a table like others.
 type shares struct {
 	*declared
-	words  []string // of what is measured
-	put    func(e *Event, n *measured) bool
-	rank   func(n *measured) float64
-	key    dim
-	counts wordRows
+	words []string // of what is measured
+	put   func(e *Event, n *measured) bool
+	rank  func(n *measured) float64
+	key   dim
+	cells wordRows
 }
 
 // measured is what shares measures of one event or of all, by the place of its
@@ -29,12 +29,12 @@ func newShares(by string, words []string, put func(*Event, *measured) bool, rank
 	return func(g *Group, u *Use, names *interner) Reducer {
 		s := &shares{words: words, put: put, rank: rank, key: g.dim(by)}
 		what := dim{Field: &Field{Kind: Choice, words: words}}
-		s.declared = &declared{by: []dim{s.key, what}, measure: Sum, params: u.Params}
+		s.declared = &declared{params: u.Params}
+		s.tally = newTally(names, []dim{s.key, what}, Sum, u.keys()*len(words))
 		if s.params.Top == 0 {
 			s.params.Top = DefaultTop
 		}
-		s.table = newTable(names, []*Field{s.key.Field, what.Field}, max(s.params.maxKeys(), 1)*len(words))
-		s.counts.table = s.table
+		s.cells.table = s.table
 		return s
 	}
 }
@@ -51,19 +51,19 @@ func (s *shares) Add(e *Event) {
 	}
 	for i := range s.words {
 		if n[i] > 0 {
-			s.counts.add(v, i, n[i])
+			s.cells.add(v, i, n[i])
 		}
 	}
 }
 
 func (s *shares) Merge(other Reducer) {
-	s.counts.index()
+	s.cells.index()
 	s.declared.Merge(other.(*shares).declared)
 }
 
 func (s *shares) Reset() {
 	s.declared.Reset()
-	s.counts.reset()
+	s.cells.reset()
 }
 
 func (s *shares) Report(r *report.Report) {
@@ -111,14 +111,14 @@ func (s *shares) choose(rows []rankedRow) (places []int32) {
 // others.
 func (d *declared) reportTable(r *report.Report, rows []rankedRow, shown []int32) {
 	r.Window.Keyless += d.keyless
-	r.Window.Error = max(r.Window.Error, d.table.error)
+	over := d.addError(r)
 	r.Shape = report.TableOf
 	w := tableWriter{d: d, dst: d.written[:0]}
 	fitting := d.fitting(rows, shown)
 	d.show(rows, shown[:fitting])
 	w.table(rows)
 	data := len(w.dst)
-	if fitting < len(rows) || d.table.over {
+	if over || fitting < len(rows) {
 		// Those that are shown come first, then the others as they are ranked.
 		d.show(rows, shown)
 		order := slices.Clone(shown)

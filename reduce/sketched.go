@@ -91,31 +91,38 @@ func (d *declared) addSketched(e *Event) {
 
 // sketch returns the sketch of k, to which so many values are added, or nil
 // where there is no room. Rows never move, and have as n their values.
-func (d *declared) sketch(k *key, values uint64) report.Sketch {
-	t := d.table
+func (t *tally) sketch(k *key, values uint64) report.Sketch {
+	rows := t.table
 	i := int32(0)
-	if len(d.by) > 0 || len(t.rows) == 0 {
+	if len(t.by) > 0 || len(rows.rows) == 0 {
 		var ok bool
-		if i, ok = t.index.get(k); !ok {
-			if t.row(k) == nil {
-				t.left += values
+		if i, ok = rows.index.get(k); !ok {
+			if rows.row(k) == nil {
+				rows.left += values
 				return nil
 			}
-			if i = int32(len(t.rows) - 1); int(i) == len(d.sketches) {
-				d.sketches = append(d.sketches, d.shape().NewSketch())
+			if i = int32(len(rows.rows) - 1); int(i) == len(t.sketches) {
+				t.sketches = append(t.sketches, t.newSketch())
 			}
 		}
 	}
-	t.rows[i].n += values
-	return d.sketches[i]
+	rows.rows[i].n += values
+	return t.sketches[i]
+}
+
+func (t *tally) newSketch() report.Sketch {
+	if t.measure == Distinct {
+		return report.Distinct.NewSketch()
+	}
+	return report.Quantiles.NewSketch()
 }
 
 // mergeSketched adds the sketches of o.
-func (d *declared) mergeSketched(o *declared) {
-	d.table.left += o.table.left
+func (t *tally) mergeSketched(o *tally) {
+	t.table.left += o.table.left
 	for i, r := range o.table.rows {
-		k := d.table.translate(r.key, o.table)
-		if s := d.sketch(&k, r.n); s != nil {
+		k := t.table.translate(r.key, o.table)
+		if s := t.sketch(&k, r.n); s != nil {
 			s.Merge(o.sketches[i])
 		}
 	}
@@ -125,14 +132,14 @@ func (d *declared) mergeSketched(o *declared) {
 // memory of more is given back.
 const keptSketches = 64
 
-func (d *declared) resetSketched() {
-	if len(d.sketches) > keptSketches {
-		d.sketches = nil
+func (t *tally) resetSketched() {
+	if len(t.sketches) > keptSketches {
+		t.sketches = nil
 	}
-	for _, s := range d.sketches {
+	for _, s := range t.sketches {
 		s.Reset()
 	}
-	d.table.reset()
+	t.table.reset()
 }
 
 // reportSketched fills in data and state. Rows whose sketch does not fit into
@@ -151,7 +158,7 @@ func (d *declared) reportSketched(r *report.Report) {
 	w := tableWriter{d: d, dst: d.written[:0], top: d.params.Top}
 	var data int
 	if len(d.by) == 0 {
-		s := r.Shape.NewSketch()
+		s := d.newSketch()
 		if len(rows) > 0 {
 			s = d.sketches[rows[0].place]
 		}

@@ -44,7 +44,7 @@ func newTable(names *interner, fields []*Field, max int) *table {
 	for i, f := range fields {
 		t.octets[i] = f.Kind.octets()
 	}
-	t.index = newIndex(t.dims == 1 && t.octets[0])
+	t.index = newIndex()
 	return t
 }
 
@@ -140,6 +140,11 @@ func (t *table) merge(o *table) {
 	t.total += o.total
 	t.error += o.error
 	t.over = t.over || o.over
+	t.settle()
+}
+
+// settle makes t what a table is after more rows than there is room for.
+func (t *table) settle() {
 	if len(t.rows) > t.max {
 		t.shrink()
 	}
@@ -184,7 +189,7 @@ func (t *table) compare(a, b *key) int {
 
 func (t *table) reset() {
 	if len(t.rows) > 1<<16 {
-		t.index, t.rows = newIndex(t.index.slots == nil), nil
+		t.index, t.rows = newIndex(), nil
 	}
 	t.index.clear()
 	clear(t.rows)

@@ -8,7 +8,7 @@ type topSlow struct {
 	*declared
 	threshold int64
 	qname     dim
-	counts    wordRows
+	cells     wordRows
 }
 
 // defaultThreshold is a delay that people notice (Miller, 1968).
@@ -28,12 +28,12 @@ func newTopSlow(g *Group, u *Use, names *interner) Reducer {
 		s.threshold = int64(defaultThreshold)
 	}
 	what := dim{Field: &Field{Kind: Choice, words: slowWords}}
-	s.declared = &declared{by: []dim{what, s.qname}, measure: Sum, params: u.Params}
+	s.declared = &declared{params: u.Params}
+	s.tally = newTally(names, []dim{what, s.qname}, Sum, 2*u.keys())
 	if s.params.Top == 0 {
 		s.params.Top = DefaultTop
 	}
-	s.table = newTable(names, []*Field{what.Field, s.qname.Field}, 2*max(s.params.maxKeys(), 1))
-	s.counts = wordRows{table: s.table, wordFirst: true}
+	s.cells = wordRows{table: s.table, wordFirst: true}
 	return s
 }
 
@@ -44,19 +44,19 @@ func (s *topSlow) Add(e *Event) {
 		return
 	}
 	if us := uint64(e.LatencyNS / 1000); e.Match == Answered && us > 0 {
-		s.counts.add(name, byLatency, us)
+		s.cells.add(name, byLatency, us)
 	}
 	if e.Match == TimedOut || e.LatencyNS > s.threshold {
-		s.counts.add(name, byCount, 1)
+		s.cells.add(name, byCount, 1)
 	}
 }
 
 func (s *topSlow) Merge(other Reducer) {
-	s.counts.index()
+	s.cells.index()
 	s.declared.Merge(other.(*topSlow).declared)
 }
 
 func (s *topSlow) Reset() {
 	s.declared.Reset()
-	s.counts.reset()
+	s.cells.reset()
 }

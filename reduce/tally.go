@@ -1,0 +1,137 @@
+package reduce
+
+import "ratadns/report"
+
+// A tally is what declared reducers of a window that count the same have in
+// common: the keys, what is measured at each, and their order for reports.
+type tally struct {
+	names   *interner
+	by      []dim
+	measure Measure
+	max     int // keys counted exactly
+	keyless uint64
+	// By one number where that does; else, or where keys are too many for it, a
+	// table.
+	counts *counts
+	table  *table
+	// sketches are those of the table's rows, and empty ones.
+	sketches []report.Sketch
+	// For reports. Those of one tally have the same rows.
+	inOrder     bool // rows are those of the window
+	rankings    [maxDims]keyOrder
+	rows, spare []rankedRow
+	starts      []int32
+	places      []int32
+	scores      []uint64
+}
+
+// newTally returns an empty one that counts up to max keys exactly.
+func newTally(names *interner, by []dim, measure Measure, max int) *tally {
+	t := &tally{names: names, by: by, measure: measure, max: max}
+	if len(by) == 1 && measure.added() {
+		switch f := by[0].Field; {
+		case f.small:
+			t.counts = &counts{max: 1<<16 + 1}
+			return t
+		case f.Kind.octets():
+			t.counts = &counts{names: names, max: max}
+			return t
+		}
+	}
+	t.table = t.newTable()
+	return t
+}
+
+func (t *tally) newTable() *table {
+	fields := make([]*Field, len(t.by))
+	for i := range t.by {
+		fields[i] = t.by[i].Field
+	}
+	return newTable(t.names, fields, t.max)
+}
+
+// toTable makes a table of the counts, if it is none.
+func (t *tally) toTable() *table {
+	if t.table == nil {
+		t.table = t.newTable()
+		t.counts.moveTo(t.table)
+	}
+	return t.table
+}
+
+// add adds n at k.
+func (t *tally) add(k *key, n uint64) {
+	if t.table == nil {
+		if t.counts.add(k[0], n) {
+			return
+		}
+		t.toTable()
+	}
+	t.table.add(k, n)
+}
+
+// put measures n at k.
+func (t *tally) put(k *key, n uint64) {
+	if t.measure.added() {
+		t.add(k, n)
+		return
+	}
+	_, known := t.table.index.get(k)
+	r := t.table.row(k)
+	switch {
+	case r == nil:
+		t.table.left++
+	case !known, t.measure == Min && n < r.n, t.measure == Max && n > r.n:
+		r.n = n
+	}
+}
+
+func (t *tally) merge(o *tally) {
+	t.inOrder = false
+	t.keyless += o.keyless
+	switch {
+	case t.measure.sketched():
+		t.mergeSketched(o)
+	case t.measure.added():
+		if t.table == nil && o.table == nil {
+			if t.counts.merge(o.counts); len(t.counts.seen) <= t.counts.max {
+				return
+			}
+			t.toTable().settle()
+			return
+		}
+		t.toTable().merge(o.toTable())
+	default:
+		t.table.left += o.table.left
+		for _, r := range o.table.rows {
+			k := t.table.translate(r.key, o.table)
+			t.put(&k, r.n)
+		}
+	}
+}
+
+func (t *tally) reset() {
+	t.inOrder = false
+	t.keyless = 0
+	switch {
+	case t.measure.sketched():
+		t.resetSketched()
+	case t.counts != nil:
+		t.counts.clear()
+		t.table = nil
+	default:
+		t.table.reset()
+	}
+}
+
+// each calls f for each key with what is measured there and its place in the
+// table.
+func (t *tally) each(f func(k *key, n uint64, place int)) {
+	if t.table == nil {
+		t.counts.each(func(v uint32, n uint64) { f(&key{v}, n, 0) })
+		return
+	}
+	for i := range t.table.rows {
+		f(&t.table.rows[i].key, t.table.rows[i].n, i)
+	}
+}
