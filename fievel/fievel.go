@@ -84,10 +84,11 @@ func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 	f.clock.far = int64(maxJump)
 	for i := range max(cfg.Workers, 1) {
 		f.parts = append(f.parts, &part{
-			f: f, index: i, dec: speedy.NewDecoder(cfg.Sides, false), event: reduce.NewEvent(anon.Clone()),
+			f: f, index: i,
+			batch: reduce.NewBatch(anon.Clone(), func() *speedy.Decoder { return speedy.NewDecoder(cfg.Sides, false) }),
 		})
 		if cfg.Facts != nil {
-			f.parts[i].event.Facts = cfg.Facts
+			f.parts[i].batch.Facts = cfg.Facts
 		}
 	}
 	f.know()

@@ -18,8 +18,8 @@ import (
 type part struct {
 	f     *Fievel
 	index int // of window.parts
-	dec   *speedy.Decoder
-	event *reduce.Event
+	batch *reduce.Batch
+	into  []*window // of the batch
 
 	malformed uint64 // messages
 	_         cpu.CacheLinePad
@@ -111,6 +111,9 @@ func (f *Fievel) Order(l *speedy.Load) {
 	if !l.Tick.IsZero() {
 		f.Tick(l.Tick)
 	}
+	if len(f.parts) == 1 {
+		f.parts[0].reduce() // the load's octets are used again
+	}
 	if len(b.over) > 0 {
 		f.ending.Add(1)
 	}
@@ -160,13 +163,18 @@ func (f *Fievel) alone(decide func()) {
 	f.end(b)
 }
 
-// take reduces a message, at once where there is only one part.
+// take reduces a message, soon where there is only one part.
 func (p *part) take(it *item, into []*window) {
 	switch {
 	case it.msg != nil:
-		p.reduce(into, it.msg)
+		e := p.batch.Single()
+		e.Set(it.msg)
+		p.count(e)
+		for _, w := range into {
+			p.of(w).Add(e)
+		}
 	case len(p.f.parts) == 1:
-		p.reduce(into, p.dec.Decode(it.payload))
+		p.add(it.payload, into)
 	default:
 		s := &p.f.batch.shares[p.index]
 		s.jobs = append(s.jobs, job{payload: it.payload, windows: len(into)})
@@ -177,7 +185,7 @@ func (p *part) take(it *item, into []*window) {
 // work does the part's jobs.
 func (p *part) work(b *batch) {
 	if b.facts != nil {
-		p.event.Facts = b.facts
+		p.batch.Facts = b.facts
 	}
 	s := &b.shares[p.index]
 	into := s.into
@@ -187,33 +195,46 @@ func (p *part) work(b *batch) {
 			p.close(j.over)
 			continue
 		}
-		p.reduce(into[:j.windows], p.dec.Decode(j.payload))
+		p.add(j.payload, into[:j.windows])
 		into = into[j.windows:]
 	}
+	p.reduce()
 	clear(s.jobs)
 	clear(s.into)
 	s.jobs, s.into = s.jobs[:0], s.into[:0]
 }
 
-// reduce feeds the part's reducers of some windows.
-func (p *part) reduce(into []*window, m *speedy.Message) {
-	p.event.Set(m)
-	if m.Malformed != 0 {
+// add puts a message into the batch.
+func (p *part) add(payload *packet.Payload, into []*window) {
+	if p.batch.Full() || !slices.Equal(p.into, into) {
+		p.reduce()
+		p.into = append(p.into[:0], into...)
+	}
+	p.count(p.batch.Take(payload))
+}
+
+func (p *part) count(e *reduce.Event) {
+	if e.Malformed != 0 {
 		p.malformed++
 	}
-	for i, w := range into {
-		if i > 0 {
-			p.event.Again()
+}
+
+// reduce gives the batch to the part's reducers of its windows.
+func (p *part) reduce() {
+	if p.batch.Len() > 0 {
+		for _, w := range p.into {
+			p.of(w).AddBatch(p.batch)
 		}
-		p.of(w).Add(p.event)
 	}
+	p.batch.Clear()
 }
 
 // close ends the part's share of a window. Where it has nothing there may still be
 // queries whose time is over.
 func (p *part) close(w *window) {
+	p.reduce()
 	if w.parts[p.index] != nil || w.set.groups[p.index].Overdue(w.end, w.final) {
-		p.of(w).Close(p.event, w.end, w.final)
+		p.of(w).Close(p.batch.Single(), w.end, w.final)
 	}
 }
 

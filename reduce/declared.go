@@ -108,32 +108,47 @@ type dim struct {
 	derived int
 }
 
-// value is a field of an event, made once however many reducers ask.
-type value struct {
-	event uint32 // ordinal of the event it belongs to
-	n     uint32
-	ok    bool
-	hash  hashed
-}
+// A cell is a field of an event, made once however many reducers ask: the number
+// in its lower half, and what of it has been made.
+type cell uint64
+
+const (
+	madeValue cell = 1 << (iota + 32)
+	hasValue
+	madeHash
+	hasHash
+)
+
+// cell is where a field of e stands.
+func (e *Event) cell(d dim) int { return d.slot*batchLen + e.at }
 
 // value returns a number, or of octets the interner's.
 func (e *Event) value(d dim) (uint32, bool) {
-	v := &e.values[d.slot]
-	if v.event == e.ordinal {
-		return v.n, v.ok
+	c := &e.cells[e.cell(d)]
+	if *c&madeValue == 0 {
+		e.fill(c, d)
 	}
-	v.event = e.ordinal
-	// What a QNAME alone tells is found out once for each name of a window, if it
-	// has a number.
-	if name := &e.values[qnameSlot]; d.derived >= 0 && name.event == e.ordinal && name.ok {
-		v.n, v.ok = e.names.derive(name.n, d.derived, func() (uint32, bool) { return e.make(d) })
-		return v.n, v.ok
-	}
-	v.n, v.ok = e.make(d)
-	return v.n, v.ok
+	return uint32(*c), *c&hasValue != 0
 }
 
-// make makes a value.
+// fill makes a value.
+func (e *Event) fill(c *cell, d dim) {
+	var n uint32
+	var ok bool
+	// What a QNAME alone tells is found out once for each name of a window, if it
+	// has a number.
+	if name := e.cells[qnameSlot*batchLen+e.at]; d.derived >= 0 && name&hasValue != 0 {
+		n, ok = e.names.derive(uint32(name), d.derived, func() (uint32, bool) { return e.make(d) })
+	} else {
+		n, ok = e.make(d)
+	}
+	*c |= madeValue | cell(n)
+	if ok {
+		*c |= hasValue
+	}
+}
+
+// make finds a value.
 func (e *Event) make(d dim) (n uint32, ok bool) {
 	switch {
 	case d.number != nil:

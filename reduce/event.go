@@ -22,31 +22,38 @@ type Event struct {
 	Query           *speedy.Message
 	// Bare says of a TimedOut query that nothing but its flow and id was kept.
 	Bare bool
-	// Facts are what fields look up elsewhere.
-	Facts *Facts
-	own   func(netip.Addr) bool // the server's addresses, or nil
-	enc   *speedy.Encoder
-	anon  *speedy.Anonymizer
+	*common
+	at    int    // its place in a batch
 	asked cached // QNAME as asked
 	lower cached // QNAME with A-Z folded
 	json  cached // the message as Speedy writes it
 	addrs [2]cached
 	split parts
 	opts  options
+}
+
+// common is what the events of one batch share.
+type common struct {
+	// Facts are what fields look up elsewhere.
+	Facts *Facts
+	own   func(netip.Addr) bool // the server's addresses, or nil
+	enc   *speedy.Encoder
+	anon  *speedy.Anonymizer
 	zones zoneCache
 	// Where clients are, as that Geo says.
 	places   []place
 	placesOf *Geo
-	// Fields of this event, and the interner of the window that it is added to.
-	values  []value
-	ordinal uint32
-	names   *interner
-	raw     []byte
-	// What filters said of this event, what runs those that need a machine, and
-	// the first error of the one that was asked last.
+	names    *interner // of the window that they are added to
+	raw      []byte
+	// Fields of the events, those of one field together, and what filters said of
+	// them. A cell is zero until it is asked for.
+	cells    []cell
+	hashes   []uint64
 	verdicts []verdict
-	runner   *runner
-	failure  error
+	// What runs filters that need a machine, and the first error of the one that
+	// was asked last.
+	runner  *runner
+	failure error
 }
 
 // cached is something made on demand.
@@ -56,8 +63,10 @@ type cached struct {
 }
 
 // NewEvent returns an Event whose addresses go through anon.
-func NewEvent(anon *speedy.Anonymizer) *Event {
-	return &Event{enc: speedy.NewEncoder(speedy.FieldsDefault, anon), anon: anon, Facts: DefaultFacts()}
+func NewEvent(anon *speedy.Anonymizer) *Event { return &Event{common: newCommon(anon)} }
+
+func newCommon(anon *speedy.Anonymizer) *common {
+	return &common{enc: speedy.NewEncoder(speedy.FieldsDefault, anon), anon: anon, Facts: DefaultFacts()}
 }
 
 // Set makes e stand for m.
@@ -66,17 +75,12 @@ func (e *Event) Set(m *speedy.Message) {
 	e.asked.made, e.lower.made, e.json.made = false, false, false
 	e.addrs[0].made, e.addrs[1].made = false, false
 	e.split.made, e.opts.made = false, false
-	e.Again()
+	e.unmatch()
 }
 
-// Again readies e for another window. What does not depend on reducers stays made.
-func (e *Event) Again() {
+// unmatch forgets the transaction. What does not depend on the window stays made.
+func (e *Event) unmatch() {
 	e.Match, e.LatencyNS, e.Retransmissions, e.Query, e.Bare = Unmatched, 0, 0, nil, false
-	if e.ordinal++; e.ordinal == 0 { // of which old values could seem to be
-		clear(e.values)
-		clear(e.verdicts)
-		e.ordinal = 1
-	}
 }
 
 // Question is the first question, or nil when there is none.

@@ -23,7 +23,7 @@ func fieldOf(t testing.TB, name string, e *Event) string {
 		t.Fatalf("no field %s", name)
 	}
 	in := newInterner()
-	e.values, e.names = make([]value, 1), in
+	e.cells, e.names = make([]cell, batchLen), in
 	v, ok := e.value(dim{f, 0, -1})
 	switch {
 	case !ok:
@@ -295,10 +295,11 @@ func TestAnyMessage(t *testing.T) {
 	}
 	in := newInterner()
 	in.width = g.derived
-	used.values, used.names = make([]value, len(g.dims)), in
+	used.names = in
 	all := func() {
 		for _, m := range msgs {
 			used.Set(m)
+			used.cells = emptied(used.cells, len(g.dims)*batchLen)
 			for _, d := range g.dims {
 				used.value(d)
 			}

@@ -21,12 +21,14 @@ type Group struct {
 	// the server's side of a message tells.
 	Own     func(netip.Addr) bool
 	uses    []groupUse
-	dims    []dim        // fields that reducers use, each once; QNAMEs first
-	derived int          // of dims, those that follow from a QNAME
-	filters []*Where     // that reducers have, each once
-	seers   [256][]int32 // what interested has found, by scope
-	tracker *tracker     // nil when no reducer asks for transactions
+	dims    []dim    // fields that reducers use, each once; QNAMEs first
+	derived int      // of dims, those that follow from a QNAME
+	filters []*Where // that reducers have, each once
+	scopes  []scoped // of the uses, each once
+	tracker *tracker // nil when no reducer asks for transactions
 	bare    speedy.Message
+	// For the batch that is reduced.
+	selected []*Event
 	// What reducers remember beyond a window, by their use.
 	memories map[string]*memory
 }
@@ -35,14 +37,24 @@ type Group struct {
 type groupUse struct {
 	Use
 	filters []int
+	scope   int // of the group's
 	like    int // an earlier use that counts the same, or none
 }
 
-// A verdict is what a filter said of an event, asked once however many reducers
+// A verdict is what a filter says of an event, asked once however many reducers
 // have the filter.
-type verdict struct {
-	event uint32 // ordinal of the event it is of
-	ok    bool
+type verdict uint8
+
+const (
+	unasked verdict = iota
+	refused
+	holds
+)
+
+// scoped are the events of a batch that uses of one scope see.
+type scoped struct {
+	of     Scope
+	events []*Event
 }
 
 // NewGroup returns the group of one of that many workers.
@@ -60,7 +72,12 @@ func NewGroup(uses []Use, workers int) *Group {
 }
 
 func (g *Group) newUse(u Use) groupUse {
-	n := groupUse{u, g.filtersOf(&u), none}
+	n := groupUse{Use: u, filters: g.filtersOf(&u), like: none}
+	n.scope = slices.IndexFunc(g.scopes, func(s scoped) bool { return s.of == u.Entry.Of })
+	if n.scope < 0 {
+		n.scope = len(g.scopes)
+		g.scopes = append(g.scopes, scoped{of: u.Entry.Of})
+	}
 	for i := range g.uses {
 		if o := &g.uses[i]; o.like == none && n.countsLike(o) {
 			n.like = i
@@ -139,6 +156,7 @@ const qnameSlot = 0
 type Window struct {
 	Messages, Malformed uint64
 	group               *Group
+	one                 [1]*Event
 	reducers            []Reducer
 	names               *interner
 	untracked           uint64     // queries for which there was no room
@@ -173,59 +191,101 @@ func (g *Group) NewWindow() *Window {
 
 // Add gives e, which has just been set, to the reducers.
 func (w *Window) Add(e *Event) {
-	w.Messages++
-	if e.Malformed != 0 {
-		w.Malformed++
-	}
-	if t := w.group.tracker; t != nil {
-		t.see(e)
-	}
-	w.reduce(e)
+	w.one[0] = e
+	w.add(w.one[:])
 }
 
-func (w *Window) reduce(e *Event) {
-	e.names, e.own = w.names, w.group.Own
+// AddBatch gives the messages of b to the reducers.
+func (w *Window) AddBatch(b *Batch) { w.add(b.list) }
+
+func (w *Window) add(list []*Event) {
+	t := w.group.tracker
+	if t != nil {
+		t.releaseAnswered()
+	}
+	for _, e := range list {
+		w.Messages++
+		if e.Malformed != 0 {
+			w.Malformed++
+		}
+		e.unmatch()
+		if t != nil {
+			t.see(e)
+		}
+	}
+	w.reduce(list)
+}
+
+// reduce gives events of one batch to the reducers.
+func (w *Window) reduce(list []*Event) {
+	if len(list) == 0 {
+		return
+	}
+	c, g := list[0].common, w.group
+	c.names, c.own = w.names, g.Own
+	c.cells = emptied(c.cells, len(g.dims)*batchLen)
+	c.verdicts = emptied(c.verdicts, len(g.filters)*batchLen)
 	w.names.sweep()
-	if len(e.values) < len(w.group.dims) {
-		e.values = make([]value, len(w.group.dims))
+	for i := range g.scopes {
+		s := &g.scopes[i]
+		s.events = s.events[:0]
+		for _, e := range list {
+			if s.of&e.scope() != 0 {
+				s.events = append(s.events, e)
+			}
+		}
 	}
-	if len(e.verdicts) < len(w.group.filters) {
-		e.verdicts = make([]verdict, len(w.group.filters))
-	}
-	for _, i := range w.group.interested(e.scope()) {
-		u := &w.group.uses[i]
-		if (u.Entry.Where == nil || u.Entry.Where(e)) && w.selects(u.filters, e) {
+	for i := range g.uses {
+		u := &g.uses[i]
+		if u.like != none {
+			continue
+		}
+		of := g.scopes[u.scope].events
+		if u.Entry.Where != nil || len(u.filters) > 0 {
+			of = w.selected(u, of)
+		}
+		for _, e := range of {
 			w.reducers[i].Add(e)
 		}
 	}
 }
 
-// interested are the places of the uses that see events of that scope.
-func (g *Group) interested(is Scope) []int32 {
-	if list := g.seers[is]; list != nil {
-		return list
+// emptied is a slice of n zeros, in the memory of s where that does.
+func emptied[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
 	}
-	list := []int32{}
-	for i := range g.uses {
-		if u := &g.uses[i]; u.Entry.Of&is != 0 && u.like == none {
-			list = append(list, int32(i))
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// selected are the events of which what a use asks for holds.
+func (w *Window) selected(u *groupUse, list []*Event) []*Event {
+	g := w.group
+	g.selected = g.selected[:0]
+	for _, e := range list {
+		if (u.Entry.Where == nil || u.Entry.Where(e)) && w.selects(u.filters, e) {
+			g.selected = append(g.selected, e)
 		}
 	}
-	g.seers[is] = list
-	return list
+	return g.selected
 }
 
 // selects reports whether all those filters hold of e.
 func (w *Window) selects(filters []int, e *Event) bool {
 	for _, i := range filters {
-		v := &e.verdicts[i]
-		if v.event != e.ordinal {
-			*v = verdict{e.ordinal, w.group.filters[i].Match(e)}
+		v := &e.verdicts[i*batchLen+e.at]
+		if *v == unasked {
+			*v = refused
+			if w.group.filters[i].Match(e) {
+				*v = holds
+			}
 			if e.failure != nil {
 				w.failures[i].add(1, e.failure)
 			}
 		}
-		if !v.ok {
+		if *v == refused {
 			return false
 		}
 	}
@@ -261,6 +321,7 @@ func (w *Window) Close(e *Event, end int64, final bool) {
 	if t == nil {
 		return
 	}
+	t.releaseAnswered()
 	t.expire(end, final, func(q *pending) {
 		if q.query != nil {
 			e.Set(&q.query.m)
@@ -269,7 +330,8 @@ func (w *Window) Close(e *Event, end int64, final bool) {
 			e.Bare = true
 		}
 		e.Match, e.Retransmissions = TimedOut, q.again
-		w.reduce(e)
+		w.one[0] = e
+		w.reduce(w.one[:])
 	})
 	w.untracked += t.lost
 	t.lost = 0

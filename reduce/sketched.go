@@ -13,45 +13,42 @@ const (
 	maxSketches        = 10_000
 )
 
-// hashed is the hash of a field of an event, made once however many reducers
-// ask.
-type hashed struct {
-	event uint32 // ordinal of the event it belongs to
-	ok    bool
-	hash  uint64
-}
-
 // hash is that of the key that a table by the field would have. It is the same
 // on all servers, so that what they count adds up. An address is hashed as it
 // leaves the monitor: from a hash of the real one, anybody who tries all
 // addresses learns which were there.
 func (e *Event) hash(d dim) (uint64, bool) {
-	h := &e.values[d.slot].hash
-	if h.event == e.ordinal {
-		return h.hash, h.ok
+	at := e.cell(d)
+	if len(e.hashes) < len(e.cells) {
+		e.hashes = make([]uint64, len(e.cells))
 	}
-	h.event = e.ordinal
-	var text []byte
+	if e.cells[at]&madeHash == 0 {
+		e.cells[at] |= madeHash
+		if text, ok := e.hashed(d); ok {
+			e.cells[at] |= hasHash
+			e.hashes[at] = xxhash.Sum64(text)
+		}
+	}
+	return e.hashes[at], e.cells[at]&hasHash != 0
+}
+
+// hashed is what is hashed of a field.
+func (e *Event) hashed(d dim) ([]byte, bool) {
 	switch {
 	case d.text != nil:
-		text, h.ok = d.text(e)
+		return d.text(e)
 	case d.addr != nil:
 		p, ok := d.addr(e)
-		if h.ok = ok; ok {
+		if ok {
 			e.raw = d.appendAddr(e.raw[:0], p, e.anon)
-			text = e.raw
 		}
-	default:
-		n, ok := e.value(d)
-		if h.ok = ok && n != absentValue; h.ok {
-			e.raw = d.appendNumber(e.raw[:0], n, &Style{})
-			text = e.raw
-		}
+		return e.raw, ok
 	}
-	if h.ok {
-		h.hash = xxhash.Sum64(text)
+	n, ok := e.value(d)
+	if ok = ok && n != absentValue; ok {
+		e.raw = d.appendNumber(e.raw[:0], n, &Style{})
 	}
-	return h.hash, h.ok
+	return e.raw, ok
 }
 
 // sketchKeys is for how many keys there is room.

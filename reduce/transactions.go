@@ -105,7 +105,7 @@ type tracker struct {
 	held      int        // octets of their copies
 	lost      uint64     // not tracked, because too many waited
 	question  []byte
-	answered  *kept // the query of the last response
+	answered  []*kept // queries of the last responses
 	// What can be used again.
 	free     []*pending
 	freeKept []*kept
@@ -121,7 +121,6 @@ func newTracker(workers int) *tracker {
 
 // see finds out what e is to its transaction.
 func (t *tracker) see(e *Event) {
-	t.releaseAnswered()
 	source, dest := netip.AddrPortFrom(e.Source, e.SourcePort), netip.AddrPortFrom(e.Dest, e.DestPort)
 	key := transactionKey{source, dest, uint8(e.Transport), e.ID}
 	t.question = t.question[:0]
@@ -202,11 +201,13 @@ func (t *tracker) release(k *kept) {
 	}
 }
 
+// releaseAnswered lets go of the queries that events of responses have had.
 func (t *tracker) releaseAnswered() {
-	if t.answered != nil {
-		t.release(t.answered)
-		t.answered = nil
+	for _, k := range t.answered {
+		t.release(k)
 	}
+	clear(t.answered)
+	t.answered = t.answered[:0]
 }
 
 func (t *tracker) fresh() *pending {
@@ -239,9 +240,11 @@ func (t *tracker) response(e *Event, key *transactionKey) {
 		}
 		e.Match = Answered
 		t.open--
-		t.answered, q.answered, q.query = q.query, true, nil
-		if t.answered != nil {
-			e.Query = &t.answered.m
+		q.answered = true
+		if q.query != nil {
+			e.Query = &q.query.m
+			t.answered = append(t.answered, q.query)
+			q.query = nil
 		}
 		return
 	}
@@ -307,7 +310,6 @@ func (t *tracker) overdue(until int64, all bool) bool {
 
 // expire gives f the queries whose time was over before t, or all.
 func (t *tracker) expire(until int64, all bool, f func(*pending)) {
-	t.releaseAnswered()
 	i := 0
 	for ; i < len(t.queue) && (all || t.queue[i].deadline() < until); i++ {
 		q := t.queue[i]

@@ -68,8 +68,9 @@ func (a *asking) Work(l *speedy.Load, share int) {
 			w.add(p)
 		}
 	}
+	w.reduce()
 	if horizon := l.Data.(int64); horizon > 0 {
-		w.window.Close(w.event, horizon, false)
+		w.window.Close(w.batch.Single(), horizon, false)
 	}
 }
 
@@ -83,8 +84,7 @@ func (a *asking) Flush(l *speedy.Load) error {
 
 // An asker is one worker.
 type asker struct {
-	dec          *speedy.Decoder
-	event        *reduce.Event
+	batch        *reduce.Batch
 	group        *reduce.Group
 	window       *reduce.Window
 	first, last  int64 // times of messages
@@ -103,16 +103,21 @@ func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, worker
 		sides = nil
 	}
 	for range workers {
-		own := anon.Clone()
 		group := reduce.NewGroup(uses, workers)
 		w := &asker{
-			dec: speedy.NewDecoder(sides, false), event: reduce.NewEvent(own), group: group, window: group.NewWindow(),
+			group: group, window: group.NewWindow(),
 			first: math.MaxInt64, last: math.MinInt64,
 			transactions: q.entry.Of&reduce.Transactions != 0, skip: -1,
 		}
-		w.event.Facts = facts
+		w.batch = reduce.NewBatch(anon.Clone(), func() *speedy.Decoder {
+			dec := speedy.NewDecoder(sides, false)
+			if a.shallow {
+				dec.OnlyQuestions()
+			}
+			return dec
+		})
+		w.batch.Facts = facts
 		if a.shallow {
-			w.dec.OnlyQuestions()
 			switch q.entry.Of {
 			case reduce.Queries:
 				w.skip = 1
@@ -132,8 +137,15 @@ func (a *asker) add(p *packet.Payload) {
 		a.window.Messages++
 		return
 	}
-	a.event.Set(a.dec.Decode(p))
-	a.window.Add(a.event)
+	if a.batch.Full() {
+		a.reduce()
+	}
+	a.batch.Take(p)
+}
+
+func (a *asker) reduce() {
+	a.window.AddBatch(a.batch)
+	a.batch.Clear()
 }
 
 // enoughMessages is how many messages move the horizon to the earliest of them.
@@ -160,7 +172,7 @@ func (a *asking) moveHorizon() (horizon int64) {
 func (a *asking) merge() (*reduce.Window, report.Window) {
 	all := a.workers[0]
 	for i, w := range a.workers {
-		w.window.Close(w.event, math.MaxInt64, true)
+		w.window.Close(w.batch.Single(), math.MaxInt64, true)
 		if i > 0 {
 			all.window.Merge(w.window)
 			all.first, all.last = min(all.first, w.first), max(all.last, w.last)

@@ -1,0 +1,55 @@
+package reduce
+
+import (
+	"ratadns/packet"
+	"ratadns/speedy"
+)
+
+// batchLen is how many messages reducers are given at once. Each then has its
+// code and its tables at hand, of which all together are more than fits near the
+// processor.
+const batchLen = 64
+
+// A Batch is messages that belong to the same windows, as they came.
+type Batch struct {
+	*common
+	events   [batchLen]Event
+	decoders [batchLen]*speedy.Decoder
+	list     []*Event
+	single   Event
+}
+
+// NewBatch returns an empty batch, whose addresses go through anon and whose
+// messages are read by decoders that decoder makes.
+func NewBatch(anon *speedy.Anonymizer, decoder func() *speedy.Decoder) *Batch {
+	b := &Batch{common: newCommon(anon)}
+	for i := range b.events {
+		b.events[i].common, b.events[i].at = b.common, i
+		b.decoders[i] = decoder()
+	}
+	b.single.common = b.common
+	return b
+}
+
+// Single is an event for what is given to reducers alone. It may be used while
+// the batch is empty.
+func (b *Batch) Single() *Event { return &b.single }
+
+// Take decodes a message, whose octets stay as they are until the batch is
+// cleared, and returns its event. There has to be room.
+func (b *Batch) Take(p *packet.Payload) *Event {
+	n := len(b.list)
+	e := &b.events[n]
+	e.Set(b.decoders[n].Decode(p))
+	b.list = append(b.list, e)
+	return e
+}
+
+// Len is how many there are.
+func (b *Batch) Len() int { return len(b.list) }
+
+// Full reports whether there is no room.
+func (b *Batch) Full() bool { return len(b.list) == batchLen }
+
+// Clear empties it.
+func (b *Batch) Clear() { b.list = b.list[:0] }
