@@ -64,14 +64,19 @@ func (d *declared) shape() report.Shape {
 
 // leave leaves out all but the first n in the order of what is measured.
 func (d *declared) leave(rows []rankedRow, n int) {
-	some := n < len(rows)
 	for i := range rows {
-		rows[i].left = some
+		rows[i].left = false
 	}
-	if some {
-		for _, i := range d.best(rows)[:n] {
-			rows[i].left = false
-		}
+	if n == len(rows) {
+		return
+	}
+	if n == 0 {
+		d.show(rows, nil)
+		return
+	}
+	c := d.cutoff(rows, n, false)
+	for i := range rows {
+		rows[i].left = !c.takes(d.score(rows[i].n))
 	}
 }
 
@@ -113,12 +118,20 @@ func (d *declared) fitting(rows []rankedRow, places []int32) int {
 // stateRows is how many rows, in the order of what is measured, a state may
 // have, with what it has to tell of those left out.
 func (d *declared) stateRows(rows []rankedRow) int {
+	switch {
+	case d.fitsState(rows):
+		return len(rows)
+	case len(d.by) <= 1:
+		return report.MaxState - 2
+	}
+	return d.stateOf(rows, d.best(rows))
+}
+
+// fitsState reports whether a state may have all rows.
+func (d *declared) fitsState(rows []rankedRow) bool {
 	dims := len(d.by)
 	if dims <= 1 {
-		if len(rows) <= report.MaxState {
-			return len(rows)
-		}
-		return report.MaxState - 2
+		return len(rows) <= report.MaxState
 	}
 	// Each parent has two keys of what it leaves out and may be a key itself.
 	keys := 2
@@ -128,10 +141,7 @@ func (d *declared) stateRows(rows []rankedRow) int {
 			keys += dims + 1
 		}
 	}
-	if keys <= report.MaxState {
-		return len(rows)
-	}
-	return d.stateOf(rows, d.best(rows))
+	return keys <= report.MaxState
 }
 
 // stateOf is how many of the rows at those places a state may have.

@@ -25,6 +25,7 @@ type interner struct {
 	sweeps  int // that have changed what numbers stand for
 	// The names in order, when so many had been added.
 	added, ordered uint64
+	begun          []beginning
 	order          []uint32
 	ranks          []uint32 // of those in order, by number
 }

@@ -119,15 +119,18 @@ func (d *declared) reportTable(r *report.Report, rows []rankedRow, shown []int32
 	w.table(rows)
 	data := len(w.dst)
 	if over || fitting < len(rows) {
-		// Those that are shown come first, then the others as they are ranked.
-		d.show(rows, shown)
-		order := slices.Clone(shown)
-		for _, i := range d.best(rows) {
-			if rows[i].left {
-				order = append(order, i)
+		d.leave(rows, len(rows))
+		if !d.fitsState(rows) {
+			// Those that are shown come first, then the others as they are ranked.
+			d.show(rows, shown)
+			order := slices.Clone(shown)
+			for _, i := range d.best(rows) {
+				if rows[i].left {
+					order = append(order, i)
+				}
 			}
+			d.show(rows, order[:d.stateOf(rows, order)])
 		}
-		d.show(rows, order[:d.stateOf(rows, order)])
 		w.writeState(rows)
 		r.State = w.dst[data:]
 	}
