@@ -1,6 +1,10 @@
 package reduce
 
-import "ratadns/report"
+import (
+	"slices"
+
+	"ratadns/report"
+)
 
 func (d *declared) Report(r *report.Report) {
 	r.Window.Keyless += d.keyless
@@ -233,6 +237,14 @@ func (w *tableWriter) table(rows []rankedRow) {
 		sum += rows[i].n
 	}
 	switch {
+	case w.whole(rows):
+		if w.d.text == nil {
+			at := len(w.dst)
+			w.level(rows, 0)
+			w.d.text = w.dst[at:]
+		} else {
+			w.dst = append(w.dst, w.d.text...)
+		}
 	case len(w.d.by) > 0:
 		w.level(rows, 0)
 	case w.d.measure == Rate:
@@ -244,6 +256,14 @@ func (w *tableWriter) table(rows []rankedRow) {
 	default:
 		w.number(sum)
 	}
+}
+
+// whole reports whether the table is the same for all reducers of the tally, and
+// as data and state.
+func (w *tableWriter) whole(rows []rankedRow) bool {
+	d := w.d
+	return len(d.by) > 0 && d.measure.added() && d.measure != Rate && !d.by[len(d.by)-1].zeros && w.top == 0 &&
+		!slices.ContainsFunc(rows, func(r rankedRow) bool { return r.left })
 }
 
 // level appends rows, which have the keys above that level in common, as an

@@ -79,6 +79,10 @@ func (e *Event) zoneLabels() int {
 	if p.zone > 0 || p.n == 0 {
 		return p.zone
 	}
+	if p.n <= 2 { // no suffix has fewer than one label
+		p.zone = p.n
+		return p.zone
+	}
 	name := e.Qname()
 	if p.escaped {
 		// The list splits at every dot. No label of it needs an escape, so any

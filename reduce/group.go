@@ -134,13 +134,16 @@ func (g *Group) Remember(before *Group) {
 }
 
 // dim is the field of that name, which exists.
-func (g *Group) dim(name string) dim {
+func (g *Group) dim(name string) dim { return g.dimOf(FindField(name)) }
+
+// dimOf is a field, which need not be one that can be asked for.
+func (g *Group) dimOf(f *Field) dim {
 	for _, d := range g.dims {
-		if d.Name == name {
+		if d.Name == f.Name {
 			return d
 		}
 	}
-	d := dim{FindField(name), len(g.dims), -1}
+	d := dim{f, len(g.dims), -1}
 	if d.ofQname {
 		d.derived = g.derived
 		g.derived++

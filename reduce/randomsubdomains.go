@@ -25,9 +25,12 @@ type randomSubdomains struct {
 	max     int
 	limit   uint64 // hashes at and above it are not of the sample; 0 is none
 	names   *interner
+	qname   dim
 	zone    dim
 	places  map[uint64]int32 // of pairs, by hash
 	pairs   []pair
+	known   []int32 // places plus one, or none, by the number of the QNAME
+	sweeps  int     // of the names, up to which known is right
 	keyless uint64
 	told    []int32 // for reports, places of zones plus one, by the interner's number
 	data    []byte
@@ -50,7 +53,7 @@ const (
 
 func newRandomSubdomains(g *Group, u *Use, names *interner) Reducer {
 	r := &randomSubdomains{
-		params: u.Params, max: max(u.maxKeys(), 1), names: names, zone: g.dim("registered_domain"), places: make(map[uint64]int32),
+		params: u.Params, max: max(u.maxKeys(), 1), names: names, qname: g.dim("qname"), zone: g.dim("registered_domain"), places: make(map[uint64]int32),
 	}
 	if r.params.Top == 0 {
 		r.params.Top = DefaultTop
@@ -81,23 +84,45 @@ func (r *randomSubdomains) Add(e *Event) {
 		r.keyless++
 		return
 	}
+	name, _ := e.value(r.qname)
+	if r.sweeps != r.names.sweeps {
+		r.known, r.sweeps = r.known[:0], r.names.sweeps
+	}
+	for int(name) >= len(r.known) {
+		r.known = append(r.known, 0)
+	}
+	switch known := r.known[name]; {
+	case known > 0:
+		r.pairs[known-1].queries++
+	case known == 0:
+		if place := r.find(e); int(name) < len(r.known) { // not pruned
+			r.known[name] = place
+		}
+	}
+}
+
+// find counts the pair of a name that is not known, and returns one more than its
+// place, or none.
+func (r *randomSubdomains) find(e *Event) int32 {
 	n := e.zoneLabels()
 	if n >= e.parts().n {
-		return // nothing below the zone
+		return none // nothing below the zone
 	}
 	h := pairHash(e.label(0), e.suffix(n))
 	if r.limit > 0 && h >= r.limit {
-		return
+		return none // nor will it be, since the limit only falls
 	}
 	if i, ok := r.places[h]; ok {
 		r.pairs[i].queries++
-		return
+		return i + 1
 	}
 	zone, _ := e.value(r.zone)
 	r.add(pair{h, 1, zone})
 	if len(r.pairs) >= 2*r.max {
 		r.prune()
+		return 0
 	}
+	return int32(len(r.pairs))
 }
 
 func (r *randomSubdomains) add(p pair) {
@@ -120,6 +145,7 @@ func (r *randomSubdomains) prune() {
 // cut takes out the pairs that are not of the sample.
 func (r *randomSubdomains) cut() {
 	clear(r.places)
+	r.known = r.known[:0]
 	kept := r.pairs[:0]
 	for _, p := range r.pairs {
 		if p.hash >= r.limit {
@@ -242,9 +268,9 @@ func appendZones(dst []byte, list, left []randomZone) []byte {
 
 func (r *randomSubdomains) Reset() {
 	if len(r.pairs) > r.max { // a flood's memory is not kept
-		r.places, r.pairs, r.told = make(map[uint64]int32), nil, nil
+		r.places, r.pairs, r.told, r.known = make(map[uint64]int32), nil, nil, nil
 	}
 	clear(r.places)
-	r.pairs = r.pairs[:0]
+	r.pairs, r.known = r.pairs[:0], r.known[:0]
 	r.limit, r.keyless = 0, 0
 }

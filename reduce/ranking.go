@@ -160,7 +160,7 @@ func (d *declared) ranked() []rankedRow {
 		}
 		return d.rows
 	}
-	d.inOrder = true
+	d.inOrder, d.text = true, nil
 	d.rows, d.spare = d.rows[:0], d.spare[:0]
 	if d.table == nil && d.counts.names != nil && fewNames*len(d.counts.seen) > d.names.len() {
 		d.rankCounts()

@@ -8,7 +8,7 @@ package reduce
 // What is measured follows Rossow, "Amplification Hell" (NDSS 2014): the
 // bandwidth amplification factor, of DNS messages without the headers of IP and
 // UDP.
-var newReflection = newShares("client", []string{"in", "out", "responses"}, func(e *Event, n *measured) bool {
+var newReflection = newShares("client", []string{"in", "out", "responses"}, nil, func(e *Event, _ []dim, n *measured) bool {
 	if e.FromServer {
 		n[1], n[2] = uint64(e.Size), 1
 	} else {

@@ -13,7 +13,8 @@ import (
 type shares struct {
 	*declared
 	words []string // of what is measured
-	put   func(e *Event, n *measured) bool
+	of    []dim    // what put looks at
+	put   func(e *Event, of []dim, n *measured) bool
 	rank  func(n *measured) float64
 	key   dim
 	cells wordRows
@@ -23,11 +24,14 @@ type shares struct {
 // word.
 type measured [maxWords]uint64
 
-// newShares makes reducers that measure what put says, which may be nothing,
-// by one field. rank says how much a row is worth telling, 0 is not at all.
-func newShares(by string, words []string, put func(*Event, *measured) bool, rank func(*measured) float64) func(*Group, *Use, *interner) Reducer {
+// newShares makes reducers that measure what put says of some fields, which may be
+// nothing, by another. rank says how much a row is worth telling, 0 is not at all.
+func newShares(by string, words []string, of []Field, put func(*Event, []dim, *measured) bool, rank func(*measured) float64) func(*Group, *Use, *interner) Reducer {
 	return func(g *Group, u *Use, names *interner) Reducer {
 		s := &shares{words: words, put: put, rank: rank, key: g.dim(by)}
+		for i := range of {
+			s.of = append(s.of, g.dimOf(&of[i]))
+		}
 		what := dim{Field: &Field{Kind: Choice, words: words}}
 		s.declared = &declared{params: u.Params}
 		s.tally = newTally(names, []dim{s.key, what}, Sum, u.keys()*len(words))
@@ -41,7 +45,7 @@ func newShares(by string, words []string, put func(*Event, *measured) bool, rank
 
 func (s *shares) Add(e *Event) {
 	var n measured
-	if !s.put(e, &n) {
+	if !s.put(e, s.of, &n) {
 		return
 	}
 	v, ok := e.value(s.key)

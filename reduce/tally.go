@@ -17,7 +17,8 @@ type tally struct {
 	// sketches are those of the table's rows, and empty ones.
 	sketches []report.Sketch
 	// For reports. Those of one tally have the same rows.
-	inOrder     bool // rows are those of the window
+	inOrder     bool   // rows are those of the window
+	text        []byte // all rows as a table, when they have been written
 	rankings    [maxDims]keyOrder
 	rows, spare []rankedRow
 	starts      []int32
