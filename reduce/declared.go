@@ -225,10 +225,13 @@ func (u *Use) keys() int {
 	return max(u.maxKeys(), 1)
 }
 
-// countsLike reports whether two uses count the same, and write keys alike.
-func (u *groupUse) countsLike(o *groupUse) bool {
+// keepsLike reports whether two uses keep the same, and write keys alike.
+func (u *groupUse) keepsLike(o *groupUse) bool {
 	a, b := u.Entry, o.Entry
-	return a.declared() && b.declared() && a.Of == b.Of && a.Filter == b.Filter && a.Measure == b.Measure && a.OfField == b.OfField &&
+	if a.keeps != "" && u.Samples != o.Samples || !a.declared() && a.keeps == "" {
+		return false
+	}
+	return a.declared() == b.declared() && a.keeps == b.keeps && a.Of == b.Of && a.Filter == b.Filter && a.Measure == b.Measure && a.OfField == b.OfField &&
 		u.Mnemonics == o.Mnemonics && u.keys() == o.keys() && slices.Equal(u.by(), o.by()) && slices.Equal(u.filters, o.filters)
 }
 

@@ -103,33 +103,27 @@ func (e *Event) zoneLabels() int {
 }
 
 // zoneCache remembers what was looked up: the list's look-up allocates, since
-// it asks first whether the name is an address.
+// it asks first whether the name is an address. An entry is a name's hash, with
+// the number of labels of its public suffix in the lowest octet.
 type zoneCache struct {
 	seed    maphash.Seed
-	entries []zoneEntry
-}
-
-// A zoneEntry has the public suffix's number of labels of a name, which is told
-// by its hash.
-type zoneEntry struct {
-	hash   uint64
-	labels uint8
+	entries []uint64
 }
 
 // zoneEntries fit the second-level cache and hold the names that matter.
-const zoneEntries = 4096
+const zoneEntries = 1 << 15
 
 func (c *zoneCache) suffixLabels(name []byte) int {
 	if c.entries == nil {
-		c.seed, c.entries = maphash.MakeSeed(), make([]zoneEntry, zoneEntries)
+		c.seed, c.entries = maphash.MakeSeed(), make([]uint64, zoneEntries)
 	}
 	hash := maphash.Bytes(c.seed, name)
-	entry := &c.entries[hash%zoneEntries]
-	if entry.hash != hash || entry.labels == 0 {
+	entry := &c.entries[hash>>8%zoneEntries]
+	if *entry == 0 || *entry&^0xff != hash&^0xff {
 		// The string is gone before the octets change.
-		*entry = zoneEntry{hash, uint8(suffixLabels(unsafe.String(&name[0], len(name))))}
+		*entry = hash&^0xff | uint64(suffixLabels(unsafe.String(&name[0], len(name))))
 	}
-	return int(entry.labels)
+	return int(*entry & 0xff)
 }
 
 // suffixLabels is the number of labels of the public suffix of a name without

@@ -79,7 +79,7 @@ func (g *Group) newUse(u Use) groupUse {
 		g.scopes = append(g.scopes, scoped{of: u.Entry.Of})
 	}
 	for i := range g.uses {
-		if o := &g.uses[i]; o.like == none && n.countsLike(o) {
+		if o := &g.uses[i]; o.like == none && n.keepsLike(o) {
 			n.like = i
 			break
 		}
@@ -181,7 +181,7 @@ func (g *Group) NewWindow() *Window {
 		case u.Entry.New != nil:
 			w.reducers = append(w.reducers, u.Entry.New(u.Params))
 		case u.Entry.newShared != nil:
-			w.reducers = append(w.reducers, u.Entry.newShared(g, &u.Use, w.names))
+			w.reducers = append(w.reducers, u.Entry.newShared(w, u))
 		case u.Entry.Script != nil:
 			w.reducers = append(w.reducers, g.newScripted(&u.Use))
 		default:

@@ -21,10 +21,10 @@ type newDomains struct {
 // defaultDays is how long a domain is remembered.
 const defaultDays = 7
 
-func newNewDomains(g *Group, u *Use, names *interner) Reducer {
-	n := &newDomains{seen: g.memory(u)}
+func newNewDomains(w *Window, u *groupUse) Reducer {
+	n := &newDomains{seen: w.group.memory(&u.Use)}
 	n.declared = &declared{params: u.Params}
-	n.tally = newTally(names, []dim{g.dim("registered_domain")}, Count, u.keys())
+	n.tally = newTally(w.names, []dim{w.group.dim("registered_domain")}, Count, u.keys())
 	return n
 }
 

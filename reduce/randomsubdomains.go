@@ -51,9 +51,10 @@ const (
 	maxRepeats = 3
 )
 
-func newRandomSubdomains(g *Group, u *Use, names *interner) Reducer {
+func newRandomSubdomains(w *Window, u *groupUse) Reducer {
+	g := w.group
 	r := &randomSubdomains{
-		params: u.Params, max: max(u.maxKeys(), 1), names: names, qname: g.dim("qname"), zone: g.dim("registered_domain"), places: make(map[uint64]int32),
+		params: u.Params, max: max(u.maxKeys(), 1), names: w.names, qname: g.dim("qname"), zone: g.dim("registered_domain"), places: make(map[uint64]int32),
 	}
 	if r.params.Top == 0 {
 		r.params.Top = DefaultTop

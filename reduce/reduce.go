@@ -144,7 +144,9 @@ type Entry struct {
 	Takes []string
 	New   func(Params) Reducer
 	// newShared is New for reducers that count in tables of the window's names.
-	newShared func(*Group, *Use, *interner) Reducer
+	newShared func(*Window, *groupUse) Reducer
+	// keeps says what newShared keeps, where another reducer keeps the same.
+	keeps string
 	// Script is that of a reducer which is one.
 	Script *Script
 	// Without these, the reducer is declared: what it measures of which field, by

@@ -26,15 +26,16 @@ type measured [maxWords]uint64
 
 // newShares makes reducers that measure what put says of some fields, which may be
 // nothing, by another. rank says how much a row is worth telling, 0 is not at all.
-func newShares(by string, words []string, of []Field, put func(*Event, []dim, *measured) bool, rank func(*measured) float64) func(*Group, *Use, *interner) Reducer {
-	return func(g *Group, u *Use, names *interner) Reducer {
+func newShares(by string, words []string, of []Field, put func(*Event, []dim, *measured) bool, rank func(*measured) float64) func(*Window, *groupUse) Reducer {
+	return func(w *Window, u *groupUse) Reducer {
+		g := w.group
 		s := &shares{words: words, put: put, rank: rank, key: g.dim(by)}
 		for i := range of {
 			s.of = append(s.of, g.dimOf(&of[i]))
 		}
 		what := dim{Field: &Field{Kind: Choice, words: words}}
 		s.declared = &declared{params: u.Params}
-		s.tally = newTally(names, []dim{s.key, what}, Sum, u.keys()*len(words))
+		s.tally = newTally(w.names, []dim{s.key, what}, Sum, u.keys()*len(words))
 		if s.params.Top == 0 {
 			s.params.Top = DefaultTop
 		}

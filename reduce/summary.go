@@ -8,33 +8,37 @@ import (
 	"ratadns/speedy"
 )
 
-// summary lists the names each client asked, by QTYPE, in order of arrival.
+// A summary lists the names each client asked, by QTYPE, in order of arrival.
+type summary struct {
+	*asked
+	asList bool
+	order  []uint64
+	data   []byte
+}
+
+// asked is what summaries of a window list.
 //
 // Clients are many and ask little, so that a map and a list for each would be
 // most of the work. Everything stands in a few slices instead, where one thing
 // has the place of the next.
-type summary struct {
-	asList  bool
+type asked struct {
 	budget  budget
 	names   *interner
 	by      dim
-	clients []asked
+	clients []asker
 	places  []int32 // of a client plus one, by the interner's number
 	lists   []askedList
 	far     map[farList]int32 // lists of clients that have many, but for the first
 	samples []listed
 	text    []byte // of the samples
 	keyless uint64
-	// For reports.
-	order []uint64
-	data  []byte
 }
 
 // none is no place.
 const none = -1
 
-// asked is what one client asked.
-type asked struct {
+// An asker is a client with what it asked.
+type asker struct {
 	id          uint32 // the interner's number
 	n           int32  // samples
 	queries     uint64
@@ -68,16 +72,19 @@ type farList struct {
 // clients have so many.
 const walked = 16
 
-func newSummary(g *Group, u *Use, names *interner) Reducer     { return summaries(g, u, names, false) }
-func newSummaryList(g *Group, u *Use, names *interner) Reducer { return summaries(g, u, names, true) }
+func newSummary(w *Window, u *groupUse) Reducer     { return newSummaries(w, u, false) }
+func newSummaryList(w *Window, u *groupUse) Reducer { return newSummaries(w, u, true) }
 
-func summaries(g *Group, u *Use, names *interner, asList bool) Reducer {
-	return &summary{
-		asList: asList, budget: u.budget(DefaultSamples), names: names, by: g.dim("client"), far: make(map[farList]int32),
+func newSummaries(w *Window, u *groupUse, asList bool) Reducer {
+	if u.like != none {
+		return &summary{asked: w.reducers[u.like].(*summary).asked, asList: asList}
 	}
+	return &summary{asList: asList, asked: &asked{
+		budget: u.budget(DefaultSamples), names: w.names, by: w.group.dim("client"), far: make(map[farList]int32),
+	}}
 }
 
-func (s *summary) Add(e *Event) {
+func (s *asked) Add(e *Event) {
 	q := e.Question()
 	if q == nil {
 		s.keyless++
@@ -121,25 +128,25 @@ func (s *summary) Add(e *Event) {
 }
 
 // find is the place of a client, or none.
-func (s *summary) find(id uint32) int32 {
+func (s *asked) find(id uint32) int32 {
 	if int(id) >= len(s.places) {
 		return none
 	}
 	return s.places[id] - 1
 }
 
-func (s *summary) add(id uint32) int32 {
+func (s *asked) add(id uint32) int32 {
 	for int(id) >= len(s.places) {
 		s.places = append(s.places, 0)
 	}
 	s.names.refs[id]++
-	s.clients = append(s.clients, asked{id: id, first: none, last: none})
+	s.clients = append(s.clients, asker{id: id, first: none, last: none})
 	s.places[id] = int32(len(s.clients))
 	return int32(len(s.clients) - 1)
 }
 
 // findList is the place of the list of a client's QTYPE, or none.
-func (s *summary) findList(client int32, qtype uint16) int32 {
+func (s *asked) findList(client int32, qtype uint16) int32 {
 	c := &s.clients[client]
 	n := 0
 	for i := c.first; i != none && n < walked; i = s.lists[i].next {
@@ -156,7 +163,7 @@ func (s *summary) findList(client int32, qtype uint16) int32 {
 	return none
 }
 
-func (s *summary) addList(client int32, qtype uint16) int32 {
+func (s *asked) addList(client int32, qtype uint16) int32 {
 	c := &s.clients[client]
 	i := int32(len(s.lists))
 	s.lists = append(s.lists, askedList{qtype: qtype, first: none, last: none, next: none})
@@ -173,13 +180,13 @@ func (s *summary) addList(client int32, qtype uint16) int32 {
 }
 
 // addSample adds the text from start on to a list.
-func (s *summary) addSample(l *askedList, place uint64, start int) {
+func (s *asked) addSample(l *askedList, place uint64, start int) {
 	s.samples = append(s.samples, listed{place: place, start: int32(start), end: int32(len(s.text)), next: none})
 	s.link(l, int32(len(s.samples)-1))
 }
 
 // link puts the sample at i at the end of a list.
-func (s *summary) link(l *askedList, i int32) {
+func (s *asked) link(l *askedList, i int32) {
 	s.samples[i].next = none
 	if l.last == none {
 		l.first = i
@@ -190,8 +197,9 @@ func (s *summary) link(l *askedList, i int32) {
 	l.n++
 }
 
-func (s *summary) Merge(other Reducer) {
-	o := other.(*summary)
+func (s *summary) Merge(other Reducer) { s.merge(other.(*summary).asked) }
+
+func (s *asked) merge(o *asked) {
 	s.keyless += o.keyless
 	s.budget.join(&o.budget)
 	for i := range o.clients {
@@ -217,7 +225,7 @@ func (s *summary) Merge(other Reducer) {
 }
 
 // mergeClient adds what o has of a client.
-func (s *summary) mergeClient(place int32, o *summary, c *asked) {
+func (s *asked) mergeClient(place int32, o *asked, c *asker) {
 	for i := c.first; i != none; i = o.lists[i].next {
 		list := s.findList(place, o.lists[i].qtype)
 		if list == none {
@@ -253,7 +261,7 @@ func (s *summary) mergeClient(place int32, o *summary, c *asked) {
 }
 
 // mergeList makes l one list with that of o, in the order of the capture.
-func (s *summary) mergeList(l *askedList, o *summary, ol *askedList) {
+func (s *asked) mergeList(l *askedList, o *asked, ol *askedList) {
 	i, j := l.first, ol.first
 	l.first, l.last, l.n = none, none, 0
 	l.gone = l.gone && ol.gone
@@ -274,7 +282,7 @@ func (s *summary) mergeList(l *askedList, o *summary, ol *askedList) {
 
 // listOf is a list of a summary that can be cut.
 type listOf struct {
-	s *summary
+	s *asked
 	*askedList
 }
 
@@ -347,7 +355,7 @@ func (s *summary) sorted() []uint64 {
 
 // append appends the names of a client by QTYPE, codes in ascending order of
 // their octets.
-func (s *summary) append(dst []byte, c *asked) []byte {
+func (s *summary) append(dst []byte, c *asker) []byte {
 	var few [walked]uint64
 	codes := few[:0]
 	for i := c.first; i != none; i = s.lists[i].next {
@@ -385,10 +393,17 @@ func hexOrder(code uint16) uint64 {
 }
 
 func (s *summary) Reset() {
+	if len(s.order) > 1<<16 {
+		s.order = nil
+	}
+	s.reset()
+}
+
+func (s *asked) reset() {
 	s.budget.reset()
 	s.keyless = 0
 	if len(s.places)+len(s.samples) > 1<<16 { // a flood's memory is not kept
-		s.clients, s.places, s.lists, s.samples, s.text, s.order = nil, nil, nil, nil, nil, nil
+		s.clients, s.places, s.lists, s.samples, s.text = nil, nil, nil, nil, nil
 		s.far = make(map[farList]int32)
 		return
 	}

@@ -22,14 +22,14 @@ const (
 
 var slowWords = []string{"latency", "slow"}
 
-func newTopSlow(g *Group, u *Use, names *interner) Reducer {
-	s := &topSlow{threshold: int64(u.Threshold), qname: g.dim("qname")}
+func newTopSlow(w *Window, u *groupUse) Reducer {
+	s := &topSlow{threshold: int64(u.Threshold), qname: w.group.dim("qname")}
 	if s.threshold == 0 {
 		s.threshold = int64(defaultThreshold)
 	}
 	what := dim{Field: &Field{Kind: Choice, words: slowWords}}
 	s.declared = &declared{params: u.Params}
-	s.tally = newTally(names, []dim{what, s.qname}, Sum, 2*u.keys())
+	s.tally = newTally(w.names, []dim{what, s.qname}, Sum, 2*u.keys())
 	if s.params.Top == 0 {
 		s.params.Top = DefaultTop
 	}
