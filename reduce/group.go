@@ -247,6 +247,13 @@ func (w *Window) reduce(list []*Event) {
 		if u.Entry.Where != nil || len(u.filters) > 0 {
 			of = w.selected(u, of)
 		}
+		if len(of) == 0 {
+			continue
+		}
+		if d, ok := w.reducers[i].(*declared); ok {
+			d.addAll(of)
+			continue
+		}
 		for _, e := range of {
 			w.reducers[i].Add(e)
 		}

@@ -25,7 +25,7 @@ type interner struct {
 	sweeps  int // that have changed what numbers stand for
 	// The names in order, when so many had been added.
 	added, ordered uint64
-	begun          []beginning
+	begun          []uint64
 	order          []uint32
 	ranks          []uint32 // of those in order, by number
 }

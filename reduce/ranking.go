@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -28,12 +29,6 @@ type keyOrder struct {
 	order      []uint32 // places of numbers, by their texts
 }
 
-// A beginning is that of a name. Most differ in it.
-type beginning struct {
-	octets uint64
-	number uint32
-}
-
 // firstOctets are eight of them, whose order is that of the texts they begin;
 // where a text has fewer, zeros follow.
 func firstOctets(text string) (octets uint64) {
@@ -53,19 +48,23 @@ func (in *interner) sorted() []uint32 {
 		return in.order
 	}
 	in.order, in.ordered, in.begun = in.order[:0], in.added, in.begun[:0]
+	// By what they begin with, of which there is as much as the number leaves
+	// room for, and the few that begin alike by all. Numbers are sorted quickly.
+	room := uint64(1)<<bits.Len(uint(len(in.texts))) - 1
 	for id, refs := range in.refs {
 		if refs > 0 {
-			in.begun = append(in.begun, beginning{firstOctets(in.texts[id]), uint32(id)})
+			in.begun = append(in.begun, firstOctets(in.texts[id])&^room|uint64(id))
 		}
 	}
-	slices.SortFunc(in.begun, func(a, b beginning) int {
-		if c := cmp.Compare(a.octets, b.octets); c != 0 {
-			return c
+	slices.Sort(in.begun)
+	for start, i := 0, 0; i < len(in.begun); i++ {
+		in.order = append(in.order, uint32(in.begun[i]&room))
+		if i+1 == len(in.begun) || (in.begun[i]^in.begun[i+1])&^room != 0 {
+			if alike := in.order[start:]; len(alike) > 1 {
+				slices.SortFunc(alike, func(a, b uint32) int { return strings.Compare(in.texts[a], in.texts[b]) })
+			}
+			start = i + 1
 		}
-		return strings.Compare(in.texts[a.number], in.texts[b.number])
-	})
-	for i := range in.begun {
-		in.order = append(in.order, in.begun[i].number)
 	}
 	in.ranks = slices.Grow(in.ranks[:0], len(in.texts))[:len(in.texts)]
 	for place, id := range in.order {

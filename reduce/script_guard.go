@@ -140,7 +140,7 @@ func length(v starlark.Value) int {
 	return max(starlark.Len(v), 0)
 }
 
-func bits(i starlark.Int) int {
+func valueBits(i starlark.Int) int {
 	if _, ok := i.Int64(); ok {
 		return 64
 	}
@@ -198,11 +198,11 @@ func integers(op syntax.Token, x, y starlark.Int) error {
 	n := 0
 	switch op {
 	case syntax.PLUS, syntax.MINUS:
-		n = max(bits(x), bits(y))
+		n = max(valueBits(x), valueBits(y))
 	case syntax.STAR:
-		n = bits(x) + bits(y)
+		n = valueBits(x) + valueBits(y)
 	case syntax.LTLT:
-		n = bits(x) + 512 // which is the most the language shifts by
+		n = valueBits(x) + 512 // which is the most the language shifts by
 	}
 	if n > maxBits {
 		return fmt.Errorf("an integer has at most %d bits", maxBits)
