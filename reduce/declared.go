@@ -263,7 +263,11 @@ func (d *declared) Add(e *Event) {
 
 // addAll is Add for all of a list, with what most reducers do decided once.
 func (d *declared) addAll(list []*Event) {
-	if d.measure > Rate || len(d.by) != 1 {
+	if d.measure <= Rate && len(d.by) > 1 {
+		d.addTogether(list)
+		return
+	}
+	if d.measure > Rate || len(d.by) == 0 {
 		for _, e := range list {
 			d.Add(e)
 		}
@@ -280,6 +284,29 @@ func (d *declared) addAll(list []*Event) {
 			continue
 		}
 		d.add(&key{uint32(*c)}, 1)
+	}
+}
+
+// addTogether finds all keys first, so that the processor does not wait for one
+// look-up after the other.
+func (d *declared) addTogether(list []*Event) {
+	d.keys = d.keys[:0]
+next:
+	for _, e := range list {
+		var k key
+		for i, dim := range d.by {
+			v, ok := e.value(dim)
+			if !ok {
+				d.keyless++
+				continue next
+			}
+			k[i] = v
+		}
+		d.keys = append(d.keys, k)
+	}
+	d.table.warm(d.keys)
+	for i := range d.keys {
+		d.table.add(&d.keys[i], 1)
 	}
 }
 

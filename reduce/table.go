@@ -37,6 +37,8 @@ type table struct {
 	error  uint64
 	total  uint64
 	left   uint64 // values of keys for which there was no room
+	places []int32
+	warmed uint64
 }
 
 func newTable(names *interner, fields []*Field, max int) *table {
@@ -99,6 +101,20 @@ func (t *table) add(k *key, n uint64) {
 	t.hold(k, 1)
 	t.index.set(k, 0)
 	heap.Fix((*rarestRow)(t), 0)
+}
+
+// warm has the processor fetch what is read of keys.
+func (t *table) warm(keys []key) {
+	places := t.places[:0]
+	for i := range keys {
+		places = append(places, t.index.slots[t.index.home(&keys[i])].place)
+	}
+	for _, place := range places {
+		if place > 0 {
+			t.warmed += t.rows[place-1].n
+		}
+	}
+	t.places = places
 }
 
 // least is the most that a key may have had which is not in rows.

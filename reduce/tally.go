@@ -10,6 +10,7 @@ type tally struct {
 	measure Measure
 	max     int // keys counted exactly
 	keyless uint64
+	keys    []key // of the batch that is added
 	// By one number where that does; else, or where keys are too many for it, a
 	// table.
 	counts *counts
