@@ -131,6 +131,15 @@ func (e *Engine) tell() {
 	}
 }
 
+// find puts m among what is found.
+func (l *Load) find(m *packet.Payload) {
+	n := len(l.Found)
+	l.Found = slices.Grow(l.Found, 1)[:n+1]
+	// One by one as they were written: to move all at once would wait for that.
+	p := &l.Found[n]
+	p.Segment, p.Data, p.Size = m.Segment, m.Data, m.Size
+}
+
 // lose puts word of what is missing among what is found.
 func (l *Load) lose(n uint64, source, dest netip.Addr, place uint64) {
 	s := &packet.Segment{Lost: true, Source: source, Dest: dest, Place: place}
