@@ -326,23 +326,28 @@ func (w *tableWriter) leaves(rows []rankedRow, r *keyOrder) {
 	o.begin()
 	zero := uint32(1) // the rank of the next key that has to be there
 	zeros := func(end uint32) {
-		for ; d.zeros() && !w.state && zero < end; zero += 2 {
+		for ; zero < end; zero += 2 {
 			o.key(r.text(zero))
 			w.number(0)
 		}
 	}
+	closed := d.zeros() && !w.state
 	for i := range rows {
 		k := rows[i].keys[last]
-		zeros(k)
-		if k == zero {
-			zero += 2
+		if closed {
+			zeros(k)
+			if k == zero {
+				zero += 2
+			}
 		}
 		if !rows[i].left && cut.takes(d.score(rows[i].n)) {
 			o.key(r.text(k))
 			w.value(&rows[i])
 		}
 	}
-	zeros(uint32(2*len(r.numbers) + 1))
+	if closed {
+		zeros(uint32(2*len(r.numbers) + 1))
+	}
 	o.end()
 }
 

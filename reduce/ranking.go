@@ -3,7 +3,6 @@ package reduce
 import (
 	"cmp"
 	"encoding/binary"
-	"math"
 	"math/bits"
 	"slices"
 	"sort"
@@ -177,15 +176,16 @@ func (d *declared) ranked() []rankedRow {
 
 // fewNames is how many names there may be for a row so that to go through all in
 // their order takes less than to sort the rows.
-const fewNames = 8
+const fewNames = 3
 
 // rankCounts makes rows of counts by name, in the order of the names.
 func (d *declared) rankCounts() {
 	r := &d.rankings[0]
 	r.rankNames(d.names, d.by[0].absent)
+	pages := d.counts.pages
 	for place, v := range r.names.order {
-		if n := *d.counts.at(v); n > 0 {
-			d.rows = append(d.rows, rankedRow{keys: [maxDims]uint32{uint32(2*place + 1)}, n: n - 1})
+		if p := int(v >> 8); p < len(pages) && pages[p] != nil && pages[p][v&255] > 0 {
+			d.rows = append(d.rows, rankedRow{keys: [maxDims]uint32{uint32(2*place + 1)}, n: pages[p][v&255] - 1})
 		}
 	}
 	if n := d.counts.other; n > 0 {
@@ -295,33 +295,38 @@ func (t *tally) score(n uint64) uint64 {
 // equals in the order of their keys.
 func (t *tally) best(rows []rankedRow) []int32 {
 	t.places = slices.Grow(t.places[:0], len(rows))[:len(rows)]
-	// Numbers are sorted in half the time. Most counts fit into half of one.
-	t.scores = slices.Grow(t.scores[:0], len(rows))[:len(rows)]
-	least := ^uint64(0)
-	for i := range rows {
-		score := t.score(rows[i].n)
-		least = min(least, score)
-		t.scores[i] = score
+	for i := range t.places {
+		t.places[i] = int32(i)
 	}
-	top := uint64(0)
-	for _, score := range t.scores {
-		top = max(top, score)
-	}
-	if top-least > math.MaxUint32 {
-		for i := range t.places {
-			t.places[i] = int32(i)
-		}
+	if len(rows) < 1<<8 {
 		slices.SortFunc(t.places, func(a, b int32) int {
-			return cmp.Or(cmp.Compare(t.scores[b], t.scores[a]), cmp.Compare(a, b))
+			return cmp.Or(cmp.Compare(t.score(rows[b].n), t.score(rows[a].n)), cmp.Compare(a, b))
 		})
 		return t.places
 	}
-	for i, score := range t.scores {
-		t.scores[i] = (top-score)<<32 | uint64(i)
+	// Octet by octet, the last one first: few counts have more than two that differ.
+	top, least := uint64(0), ^uint64(0)
+	for i := range rows {
+		score := t.score(rows[i].n)
+		top, least = max(top, score), min(least, score)
 	}
-	slices.Sort(t.scores)
-	for i, s := range t.scores {
-		t.places[i] = int32(uint32(s))
+	t.morePlaces = slices.Grow(t.morePlaces[:0], len(rows))[:len(rows)]
+	for shift := 0; shift < 64 && (top-least)>>shift > 0; shift += 8 {
+		var starts [1 << 8]int32
+		for i := range rows {
+			starts[(top-t.score(rows[i].n))>>shift&0xff]++
+		}
+		at := int32(0)
+		for i, n := range starts {
+			starts[i] = at
+			at += n
+		}
+		for _, place := range t.places {
+			start := &starts[(top-t.score(rows[place].n))>>shift&0xff]
+			t.morePlaces[*start] = place
+			*start++
+		}
+		t.places, t.morePlaces = t.morePlaces, t.places
 	}
 	return t.places
 }
@@ -336,13 +341,16 @@ type cutoff struct {
 // cutoff is that of the top rows of those that are not left out, which are that
 // many at most; with ties all that have the least score are of them.
 func (d *declared) cutoff(rows []rankedRow, top int, ties bool) cutoff {
+	if top <= 0 || top >= len(rows) {
+		return cutoff{0, len(rows)}
+	}
 	d.scores = d.scores[:0]
 	for i := range rows {
 		if !rows[i].left {
 			d.scores = append(d.scores, d.score(rows[i].n))
 		}
 	}
-	if top <= 0 || top >= len(d.scores) {
+	if top >= len(d.scores) {
 		return cutoff{0, len(d.scores)}
 	}
 	slices.Sort(d.scores)

@@ -24,6 +24,7 @@ type tally struct {
 	rows, spare []rankedRow
 	starts      []int32
 	places      []int32
+	morePlaces  []int32
 	scores      []uint64
 }
 
