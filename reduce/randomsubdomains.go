@@ -32,9 +32,11 @@ type randomSubdomains struct {
 	known   []int32 // places plus one, or none, by the number of the QNAME
 	sweeps  int     // of the names, up to which known is right
 	keyless uint64
-	told    []int32 // for reports, places of zones plus one, by the interner's number
-	data    []byte
-	state   []byte
+	// For reports, zones and their places plus one, by the interner's number.
+	zones []randomZone
+	told  []int32
+	data  []byte
+	state []byte
 }
 
 // A pair is a first label below a zone, with the number of its queries.
@@ -196,20 +198,21 @@ func (r *randomSubdomains) found() (list []randomZone, share float64) {
 	}
 	r.told = slices.Grow(r.told[:0], len(r.names.texts))[:len(r.names.texts)]
 	clear(r.told)
+	r.zones = r.zones[:0]
 	for _, p := range r.pairs {
 		if r.told[p.zone] == 0 {
-			list = append(list, randomZone{zone: r.names.texts[p.zone]})
-			r.told[p.zone] = int32(len(list))
+			r.zones = append(r.zones, randomZone{zone: r.names.texts[p.zone]})
+			r.told[p.zone] = int32(len(r.zones))
 		}
-		z := &list[r.told[p.zone]-1]
+		z := &r.zones[r.told[p.zone]-1]
 		z.sampled++
 		z.queries += float64(p.queries)
 	}
-	for i := range list {
-		z := &list[i]
+	for i := range r.zones {
+		z := &r.zones[i]
 		z.distinct, z.queries = math.Round(z.sampled/share), math.Round(z.queries/share)
 	}
-	list = slices.DeleteFunc(list, func(z randomZone) bool {
+	list = slices.DeleteFunc(r.zones, func(z randomZone) bool {
 		return z.distinct < minRandom || z.queries > maxRepeats*z.distinct
 	})
 	slices.SortFunc(list, func(a, b randomZone) int {
@@ -269,7 +272,7 @@ func appendZones(dst []byte, list, left []randomZone) []byte {
 
 func (r *randomSubdomains) Reset() {
 	if len(r.pairs) > r.max { // a flood's memory is not kept
-		r.places, r.pairs, r.told, r.known = make(map[uint64]int32), nil, nil, nil
+		r.places, r.pairs, r.told, r.known, r.zones = make(map[uint64]int32), nil, nil, nil, nil
 	}
 	clear(r.places)
 	r.pairs, r.known = r.pairs[:0], r.known[:0]

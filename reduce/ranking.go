@@ -164,8 +164,8 @@ func (d *declared) ranked() []rankedRow {
 		d.rankCounts()
 		return d.rows
 	}
-	d.each(func(k *key, n uint64, place int) {
-		d.rows = append(d.rows, rankedRow{keys: *k, place: int32(place), n: n})
+	d.each(func(k key, n uint64, place int) {
+		d.rows = append(d.rows, rankedRow{keys: k, place: int32(place), n: n})
 	})
 	for i := range d.by {
 		d.rankDim(i)

@@ -98,8 +98,8 @@ func (d *declared) tabulate(style Style) (r Rows, all []textRow) {
 	if d.table != nil {
 		r.Sketch, r.Error, r.Unplaced = d.table.over, d.table.error, d.table.left
 	}
-	d.each(func(k *key, n uint64, place int) {
-		row := textRow{keys: d.texts(k), n: n}
+	d.each(func(k key, n uint64, place int) {
+		row := textRow{keys: d.texts(&k), n: n}
 		if d.measure.sketched() {
 			row.sketch = d.sketches[place]
 			row.n = row.sketch.Rank()

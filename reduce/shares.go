@@ -18,6 +18,7 @@ type shares struct {
 	rank  func(n *measured) float64
 	key   dim
 	cells wordRows
+	n     measured // of one event, or one key
 }
 
 // measured is what shares measures of one event or of all, by the place of its
@@ -45,8 +46,8 @@ func newShares(by string, words []string, of []Field, put func(*Event, []dim, *m
 }
 
 func (s *shares) Add(e *Event) {
-	var n measured
-	if !s.put(e, s.of, &n) {
+	s.n = measured{}
+	if !s.put(e, s.of, &s.n) {
 		return
 	}
 	v, ok := e.value(s.key)
@@ -55,8 +56,8 @@ func (s *shares) Add(e *Event) {
 		return
 	}
 	for i := range s.words {
-		if n[i] > 0 {
-			s.cells.add(v, i, n[i])
+		if s.n[i] > 0 {
+			s.cells.add(v, i, s.n[i])
 		}
 	}
 }
@@ -85,14 +86,14 @@ func (s *shares) choose(rows []rankedRow) (places []int32) {
 	var list []ranked
 	first := int32(0)
 	groups(rows, 0, func(group []rankedRow) {
-		var n measured
+		s.n = measured{}
 		for i := range group {
 			r := &group[i]
 			// A sketch may have added so much, which must not be told as found.
-			n[s.table.rows[r.place].key[1]] = r.n - min(r.n, s.table.error)
+			s.n[s.table.rows[r.place].key[1]] = r.n - min(r.n, s.table.error)
 		}
 		end := first + int32(len(group))
-		if rank := s.rank(&n); rank > 0 {
+		if rank := s.rank(&s.n); rank > 0 {
 			list = append(list, ranked{first, end, rank})
 		}
 		first = end

@@ -129,12 +129,12 @@ func (t *tally) reset() {
 
 // each calls f for each key with what is measured there and its place in the
 // table.
-func (t *tally) each(f func(k *key, n uint64, place int)) {
+func (t *tally) each(f func(k key, n uint64, place int)) {
 	if t.table == nil {
-		t.counts.each(func(v uint32, n uint64) { f(&key{v}, n, 0) })
+		t.counts.each(func(v uint32, n uint64) { f(key{v}, n, 0) })
 		return
 	}
 	for i := range t.table.rows {
-		f(&t.table.rows[i].key, t.table.rows[i].n, i)
+		f(t.table.rows[i].key, t.table.rows[i].n, i)
 	}
 }
