@@ -253,14 +253,12 @@ func BenchmarkScript(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			w := NewGroup([]Use{{Entry: script(b, c.src).Entry("Mine")}}, 1).NewWindow()
-			event := NewEvent(plain(b))
+			batch := testBatch(b)
 			b.ReportAllocs()
-			i := 0
 			for b.Loop() {
-				event.Set(msgs[i%len(msgs)])
-				w.Add(event)
-				i++
+				w.addAll(batch, msgs)
 			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(msgs)), "ns/message")
 			if s := w.reducers[0].(*scripted); s.failures > 0 {
 				b.Fatal(s.first)
 			}

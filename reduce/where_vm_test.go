@@ -246,13 +246,10 @@ func BenchmarkDeclaredWhere(b *testing.B) {
 				uses = append(uses, u)
 			}
 			w := NewGroup(uses, 1).NewWindow()
-			event := NewEvent(plain(b))
+			batch := testBatch(b)
 			b.ReportAllocs()
 			for b.Loop() {
-				for _, m := range msgs {
-					event.Set(m)
-					w.Add(event)
-				}
+				w.addAll(batch, msgs)
 				w.Reset()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(msgs)*max(c.n, 1)), "ns/message")

@@ -12,21 +12,43 @@ import (
 	"ratadns/speedy"
 )
 
+// testBatch returns a batch without decoders.
+func testBatch(t testing.TB) *Batch {
+	return NewBatch(plain(t), func() *speedy.Decoder { return nil })
+}
+
+// take is Take of what has been decoded.
+func (b *Batch) take(m *speedy.Message) {
+	e := &b.events[len(b.list)]
+	e.Set(m)
+	b.list = append(b.list, e)
+}
+
 // shared reduces messages with several workers, each flow at one of them, in
 // windows of four seconds, and returns the reports.
 func shared(t *testing.T, uses []Use, workers int, msgs []*speedy.Message) (lines []string) {
 	t.Helper()
-	var groups []*Group
+	return sharedBatches(t, uses, workers, msgs, func() int { return 1 })
+}
+
+// sharedBatches is shared with batches that have as many messages as size says.
+func sharedBatches(t *testing.T, uses []Use, workers int, msgs []*speedy.Message, size func() int) (lines []string) {
+	t.Helper()
 	var windows []*Window
+	var batches []*Batch
 	for range workers {
-		groups = append(groups, NewGroup(uses, workers))
-		windows = append(windows, groups[len(groups)-1].NewWindow())
+		windows = append(windows, NewGroup(uses, workers).NewWindow())
+		batches = append(batches, testBatch(t))
 	}
-	event := NewEvent(plain(t))
+	add := func(i int) {
+		windows[i].AddBatch(batches[i])
+		batches[i].Clear()
+	}
 	end := base + 4e9
 	closeWindow := func(final bool) {
-		for _, w := range windows {
-			w.Close(event, end, final)
+		for i, w := range windows {
+			add(i)
+			w.Close(batches[i].Single(), end, final)
 		}
 		for _, w := range windows[1:] {
 			windows[0].Merge(w)
@@ -46,9 +68,12 @@ func shared(t *testing.T, uses []Use, workers int, msgs []*speedy.Message) (line
 			closeWindow(false)
 		}
 		m.Place = uint64(i)
-		event.Set(m)
 		client := m.Client().As16()
-		windows[(int(client[15])+int(m.ID))%workers].Add(event)
+		own := (int(client[15]) + int(m.ID)) % workers
+		batches[own].take(m)
+		if batches[own].Len() >= size() {
+			add(own)
+		}
 	}
 	closeWindow(true)
 	return lines
@@ -81,6 +106,35 @@ func TestWorkers(t *testing.T) {
 			if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
 				t.Errorf("%d workers:\n%s", workers, diff)
 			}
+		}
+	}
+}
+
+// TestBatches: nor does it matter how many messages are added together, nor which
+// other reducers there are that may count the same.
+func TestBatches(t *testing.T) {
+	var uses []Use
+	for i := range Catalog {
+		uses = append(uses, Use{Entry: &Catalog[i]})
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	msgs := answered(7, traffic(t, 7, 3000))
+	want := shared(t, uses, 1, msgs)
+	for name, size := range map[string]func() int{
+		"full": func() int { return batchLen },
+		"any":  func() int { return 1 + rng.IntN(batchLen) },
+	} {
+		if diff := cmp.Diff(want, sharedBatches(t, uses, 1, msgs, size)); diff != "" {
+			t.Errorf("%s batches:\n%s", name, diff)
+		}
+	}
+	for i := range uses {
+		var got []string
+		for n := i; n < len(want); n += len(uses) {
+			got = append(got, want[n])
+		}
+		if diff := cmp.Diff(shared(t, uses[i:i+1], 1, msgs), got); diff != "" {
+			t.Errorf("%s among others:\n%s", uses[i].Entry.Name, diff)
 		}
 	}
 }
