@@ -150,12 +150,25 @@ func (d *declared) fitsState(rows []rankedRow) bool {
 
 // stateOf is how many of the rows at those places a state may have.
 func (d *declared) stateOf(rows []rankedRow, places []int32) int {
-	parents := make(map[[2]uint32]bool)
-	for n, i := range places {
-		if len(d.by) > 1 {
-			parents[rows[i].parent(len(d.by))] = true
+	if len(d.by) <= 1 {
+		return min(len(places), report.MaxState-2)
+	}
+	// Rows of one parent stand together: each has the place of the first.
+	first := slices.Grow(d.starts[:0], len(rows))[:len(rows)]
+	for i := range rows {
+		first[i] = int32(i)
+		if i > 0 && rows[i].parent(len(d.by)) == rows[i-1].parent(len(d.by)) {
+			first[i] = first[i-1]
 		}
-		if n+1+(len(d.by)+1)*len(parents)+2 > report.MaxState {
+	}
+	d.starts = first
+	parents, seen := 0, make([]bool, len(rows))
+	for n, i := range places {
+		if !seen[first[i]] {
+			seen[first[i]] = true
+			parents++
+		}
+		if n+1+(len(d.by)+1)*parents+2 > report.MaxState {
 			return n
 		}
 	}
