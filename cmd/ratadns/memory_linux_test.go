@@ -31,8 +31,8 @@ const (
 	// The same for messages that become megabytes each: JSON of one worker that
 	// grows, with what it has grown out of, or of four and merged.
 	bombMiB = 128
-	// A monitor with the whole catalogue, whatever the number of its workers: its
-	// soft limit, and what the collector is late by.
+	// A monitor with the whole catalogue and up to four workers: its soft limit,
+	// and what the collector is late by.
 	monitorMiB = 512
 )
 
@@ -92,10 +92,9 @@ func sparse(w io.Writer) (int, error) {
 }
 
 // names asks for n names, each once and from any address, of so many in a window.
-// More than a few hundred thousand would only take longer: a window of 200,000
-// goes over max_keys (20,000) ten times and over the lists' samples 200 times, over
-// what interners keep, and over the queries that wait (100,000), and the second
-// window finds what the first has left.
+// A window of 200,000 goes over max_keys (20,000) ten times and over the lists'
+// samples 200 times, over what interners keep, and over the queries that wait
+// (100,000); the second window finds what the first has left.
 func names(n, window int) func(w io.Writer) (int, error) {
 	return func(w io.Writer) (int, error) {
 		a := newAttack(w)
@@ -207,6 +206,7 @@ func TestMemory(t *testing.T) {
 	f("storm, monitor with 4 workers", monitorMiB, storm(1), "monitor", "--workers", "4", "--config", config)
 	f("sparse, monitor with 4 workers", monitorMiB, sparse, "monitor", "--workers", "4", "--config", config)
 	f("names, monitor with 4 workers", monitorMiB, names(400_000, 200_000), "monitor", "--workers", "4", "--config", config)
+	f("10 million names, monitor", monitorMiB, names(10_000_000, 10_000_000), "monitor", "--workers", "2", "--config", config)
 }
 
 // everyReducer is a configuration with all of the catalogue.
