@@ -3,60 +3,24 @@ package reduce
 import (
 	"bytes"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 
+	"ratadns/reduce/geotest"
 	"ratadns/speedy"
 )
 
-// geoFile makes a file in MaxMind's format.
-func geoFile(t testing.TB, networks map[string]mmdbtype.DataType) string {
-	t.Helper()
-	w, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test", RecordSize: 24, IncludeReservedNetworks: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for network, data := range networks {
-		_, n, err := net.ParseCIDR(network)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Insert(n, data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var b bytes.Buffer
-	if _, err := w.WriteTo(&b); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "geo.mmdb")
-	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func country(code string) mmdbtype.DataType {
-	return mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String(code)}}
-}
-
-func asn(n uint32) mmdbtype.DataType {
-	return mmdbtype.Map{"autonomous_system_number": mmdbtype.Uint32(n)}
-}
-
 func TestGeo(t *testing.T) {
-	countries := geoFile(t, map[string]mmdbtype.DataType{
-		"192.0.2.0/24": country("CL"), "198.51.100.0/25": country("NZ"), "2001:db8::/32": country("SE"),
-		"203.0.113.0/24": country("<script>"), "203.0.114.0/24": mmdbtype.Map{"country": mmdbtype.String("CL")},
+	countries := geotest.File(t, map[string]mmdbtype.DataType{
+		"192.0.2.0/24": geotest.Country("CL"), "198.51.100.0/25": geotest.Country("NZ"), "2001:db8::/32": geotest.Country("SE"),
+		"203.0.113.0/24": geotest.Country("<script>"), "203.0.114.0/24": mmdbtype.Map{"country": mmdbtype.String("CL")},
 	})
-	systems := geoFile(t, map[string]mmdbtype.DataType{"192.0.2.0/24": asn(64496), "2001:db8::/32": asn(4294967294), "198.51.100.0/25": asn(4294967295)})
+	systems := geotest.File(t, map[string]mmdbtype.DataType{"192.0.2.0/24": geotest.ASN(64496), "2001:db8::/32": geotest.ASN(4294967294), "198.51.100.0/25": geotest.ASN(4294967295)})
 	geo, err := OpenGeo(countries, systems)
 	if err != nil {
 		t.Fatal(err)
@@ -95,9 +59,9 @@ func TestGeo(t *testing.T) {
 func TestGeoDamaged(t *testing.T) {
 	networks := make(map[string]mmdbtype.DataType)
 	for i := range 200 {
-		networks[netip.AddrFrom4([4]byte{198, 18, byte(i), 0}).String()+"/24"] = country([]string{"CL", "NZ", "SE"}[i%3])
+		networks[netip.AddrFrom4([4]byte{198, 18, byte(i), 0}).String()+"/24"] = geotest.Country([]string{"CL", "NZ", "SE"}[i%3])
 	}
-	good, err := os.ReadFile(geoFile(t, networks))
+	good, err := os.ReadFile(geotest.File(t, networks))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,11 +11,11 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"ratadns/capture/sample"
+	"ratadns/reduce/geotest"
 )
 
 // The test binary is the program too, so that scripts and pipelines run what
@@ -46,34 +46,7 @@ func TestScript(t *testing.T) {
 // both.
 func geoFile(t *testing.T) string {
 	t.Helper()
-	w, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test", IncludeReservedNetworks: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for network, data := range map[string]mmdbtype.Map{
-		"203.0.113.0/24": {"country": mmdbtype.Map{"iso_code": mmdbtype.String("CL")}, "autonomous_system_number": mmdbtype.Uint32(64496)},
-		"2001:db8::/32":  {"country": mmdbtype.Map{"iso_code": mmdbtype.String("NZ")}},
-	} {
-		_, n, err := net.ParseCIDR(network)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Insert(n, data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	name := filepath.Join(t.TempDir(), "geo.mmdb")
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.WriteTo(f); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return name
+	return geotest.File(t, map[string]mmdbtype.DataType{"203.0.113.0/24": geotest.Place("CL", 64496), "2001:db8::/32": geotest.Country("NZ")})
 }
 
 // samplePcap is the sample capture, decompressed, as a file.

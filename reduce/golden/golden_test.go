@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -25,7 +24,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
-	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"github.com/therootcompany/xz"
 
@@ -34,6 +32,7 @@ import (
 	"ratadns/capture/sample"
 	"ratadns/fievel"
 	"ratadns/reduce"
+	"ratadns/reduce/geotest"
 	"ratadns/report"
 	"ratadns/speedy"
 )
@@ -197,29 +196,11 @@ func (c *capt) reduce(t testing.TB, reports map[string]*report.Report) {
 // geoFile is a file in MaxMind's format of those networks.
 func geoFile(t testing.TB, places map[string]place) string {
 	t.Helper()
-	w, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: "Test", IncludeReservedNetworks: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	networks := make(map[string]mmdbtype.DataType)
 	for network, p := range places {
-		_, n, err := net.ParseCIDR(network)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data := mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String(p.country)}, "autonomous_system_number": mmdbtype.Uint32(p.asn)}
-		if err := w.Insert(n, data); err != nil {
-			t.Fatal(err)
-		}
+		networks[network] = geotest.Place(p.country, p.asn)
 	}
-	var b bytes.Buffer
-	if _, err := w.WriteTo(&b); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "geo.mmdb")
-	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return geotest.File(t, networks)
 }
 
 // maxGolden bounds the octets of a golden report, so that people can review it.
