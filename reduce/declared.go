@@ -310,6 +310,6 @@ next:
 	}
 }
 
-func (d *declared) Merge(other Reducer) { d.merge(other.(*declared).tally) }
+func (d *declared) Merge(other Reducer) { d.merge(other.(tallied).tallies()) }
 
 func (d *declared) Reset() { d.reset() }

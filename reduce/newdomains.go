@@ -28,8 +28,6 @@ func newNewDomains(w *Window, u *groupUse) Reducer {
 	return n
 }
 
-func (n *newDomains) Merge(other Reducer) { n.declared.Merge(other.(*newDomains).declared) }
-
 func (n *newDomains) Report(r *report.Report) {
 	n.seen.turn(r.Window.Start)
 	rows := n.ranked()

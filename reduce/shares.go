@@ -17,7 +17,6 @@ type shares struct {
 	put   func(e *Event, of []dim, n *measured) bool
 	rank  func(n *measured) float64
 	key   dim
-	cells wordRows
 	n     measured // of one event, or one key
 }
 
@@ -40,7 +39,7 @@ func newShares(by string, words []string, of []Field, put func(*Event, []dim, *m
 		if s.params.Top == 0 {
 			s.params.Top = DefaultTop
 		}
-		s.cells.table = s.table
+		s.cells = &wordRows{table: s.table}
 		return s
 	}
 }
@@ -60,16 +59,6 @@ func (s *shares) Add(e *Event) {
 			s.cells.add(v, i, s.n[i])
 		}
 	}
-}
-
-func (s *shares) Merge(other Reducer) {
-	s.cells.index()
-	s.declared.Merge(other.(*shares).declared)
-}
-
-func (s *shares) Reset() {
-	s.declared.Reset()
-	s.cells.reset()
 }
 
 func (s *shares) Report(r *report.Report) {

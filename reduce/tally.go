@@ -15,6 +15,7 @@ type tally struct {
 	// table.
 	counts *counts
 	table  *table
+	cells  *wordRows // of the table, where it is filled by them
 	// sketches are those of the table's rows, and empty ones.
 	sketches []report.Sketch
 	// For reports. Those of one tally have the same rows.
@@ -89,7 +90,15 @@ func (t *tally) put(k *key, n uint64) {
 	}
 }
 
+// tallied is a reducer with a tally.
+type tallied interface{ tallies() *tally }
+
+func (t *tally) tallies() *tally { return t }
+
 func (t *tally) merge(o *tally) {
+	if t.cells != nil {
+		t.cells.index()
+	}
 	t.inOrder = false
 	t.keyless += o.keyless
 	switch {
@@ -116,6 +125,9 @@ func (t *tally) merge(o *tally) {
 func (t *tally) reset() {
 	t.inOrder = false
 	t.keyless = 0
+	if t.cells != nil {
+		t.cells.reset()
+	}
 	switch {
 	case t.measure.sketched():
 		t.resetSketched()

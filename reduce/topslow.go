@@ -8,7 +8,6 @@ type topSlow struct {
 	*declared
 	threshold int64
 	qname     dim
-	cells     wordRows
 }
 
 // defaultThreshold is a delay that people notice (Miller, 1968).
@@ -33,7 +32,7 @@ func newTopSlow(w *Window, u *groupUse) Reducer {
 	if s.params.Top == 0 {
 		s.params.Top = DefaultTop
 	}
-	s.cells = wordRows{table: s.table, wordFirst: true}
+	s.cells = &wordRows{table: s.table, wordFirst: true}
 	return s
 }
 
@@ -49,14 +48,4 @@ func (s *topSlow) Add(e *Event) {
 	if e.Match == TimedOut || e.LatencyNS > s.threshold {
 		s.cells.add(name, byCount, 1)
 	}
-}
-
-func (s *topSlow) Merge(other Reducer) {
-	s.cells.index()
-	s.declared.Merge(other.(*topSlow).declared)
-}
-
-func (s *topSlow) Reset() {
-	s.declared.Reset()
-	s.cells.reset()
 }
