@@ -54,7 +54,7 @@ func (c *counts) merge(o *counts) {
 	for _, v := range o.seen {
 		n := *o.at(v) - 1
 		if o.names != nil && v != absentValue {
-			v = c.names.id([]byte(o.names.texts[v]))
+			v = c.names.idOf(o.names, v)
 		}
 		at := c.at(v)
 		if *at == 0 {

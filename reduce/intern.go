@@ -23,6 +23,7 @@ type interner struct {
 	width   int
 	derived []uint32
 	sweeps  int // that have changed what numbers stand for
+	known   translation
 	// The names in order, when so many had been added.
 	added, ordered uint64
 	begun          []uint64
@@ -115,6 +116,29 @@ func (in *interner) text(b []byte) string {
 	at := len(*p)
 	*p = append(*p, b...)
 	return unsafe.String(&(*p)[at], len(b))
+}
+
+// A translation has the numbers here of the names of another interner: one more
+// than the number, or zero where nobody has asked, since so many sweeps there and
+// here.
+type translation struct {
+	from         *interner
+	sweeps, mine int
+	numbers      []uint32
+}
+
+// idOf returns the number of the name that has number n in o.
+func (in *interner) idOf(o *interner, n uint32) uint32 {
+	m := &in.known
+	if m.from != o || m.sweeps != o.sweeps || m.mine != in.sweeps {
+		m.from, m.sweeps, m.mine = o, o.sweeps, in.sweeps
+		m.numbers = emptied(m.numbers, len(o.texts))
+	}
+	if m.numbers[n] == 0 {
+		text := o.texts[n]
+		m.numbers[n] = in.id(unsafe.Slice(unsafe.StringData(text), len(text))) + 1
+	}
+	return m.numbers[n] - 1
 }
 
 // derive returns the value at a place of what follows from a QNAME, which find

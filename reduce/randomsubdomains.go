@@ -172,7 +172,7 @@ func (r *randomSubdomains) Merge(other Reducer) {
 			r.pairs[i].queries += p.queries
 			continue
 		}
-		p.zone = r.names.id([]byte(o.names.texts[p.zone]))
+		p.zone = r.names.idOf(o.names, p.zone)
 		r.add(p)
 	}
 	if r.limit > 0 {

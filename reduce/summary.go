@@ -204,7 +204,7 @@ func (s *asked) merge(o *asked) {
 	s.budget.join(&o.budget)
 	for i := range o.clients {
 		c := &o.clients[i]
-		id := s.names.id([]byte(o.names.texts[c.id]))
+		id := s.names.idOf(o.names, c.id)
 		place := s.find(id)
 		if place == none {
 			if len(s.clients) >= s.budget.keys {

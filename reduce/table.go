@@ -129,7 +129,7 @@ func (t *table) least() uint64 {
 func (t *table) translate(k key, o *table) key {
 	for i := range t.dims {
 		if t.octets[i] && k[i] != absentValue {
-			k[i] = t.names.id([]byte(o.names.texts[k[i]]))
+			k[i] = t.names.idOf(o.names, k[i])
 		}
 	}
 	return k
