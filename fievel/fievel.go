@@ -83,13 +83,7 @@ func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 	f := &Fievel{cfg: cfg, facts: cfg.Facts, byAddr: make(map[netip.Addr]*server)}
 	f.clock.far = int64(maxJump)
 	for i := range max(cfg.Workers, 1) {
-		f.parts = append(f.parts, &part{
-			f: f, index: i,
-			batch: reduce.NewBatch(anon.Clone(), func() *speedy.Decoder { return speedy.NewDecoder(cfg.Sides, false) }),
-		})
-		if cfg.Facts != nil {
-			f.parts[i].batch.Facts = cfg.Facts
-		}
+		f.parts = append(f.parts, f.newPart(i, anon.Clone()))
 	}
 	f.know()
 	f.assign(reducers)
@@ -198,7 +192,7 @@ func (f *Fievel) decide(it *item) {
 	if len(f.into) == 0 {
 		return
 	}
-	it.part.take(it, f.into)
+	it.part.take(it, srv, f.into)
 	for _, d := range f.windowers {
 		if d.at != nil && d.window.Messages > 0 && d.at.messages == uint64(d.window.Messages) {
 			d.cut(d.sequences[srv.place], d.at, false)

@@ -18,12 +18,38 @@ import (
 type part struct {
 	f     *Fievel
 	index int // of window.parts
-	batch *reduce.Batch
-	into  []*window // of the batch
+	lots  []*lot
+	next  int // lot that gives way to another server's
 
 	malformed uint64 // messages
 	_         cpu.CacheLinePad
 }
+
+// A lot is messages of one server and of the same windows which the part has yet
+// to give to its reducers. Where a capture has several servers, their messages
+// come by turns.
+type lot struct {
+	server  *server
+	windows []*window
+	batch   *reduce.Batch
+}
+
+// maxLots is how many servers have one.
+const maxLots = 8
+
+func (f *Fievel) newPart(index int, anon *speedy.Anonymizer) *part {
+	batch := reduce.NewBatch(anon, func() *speedy.Decoder { return speedy.NewDecoder(f.cfg.Sides, false) })
+	if f.facts != nil {
+		batch.Facts = f.facts
+	}
+	return &part{f: f, index: index, lots: []*lot{{batch: batch}}}
+}
+
+// single is an event for what is given to the reducers alone.
+func (p *part) single() *reduce.Event { return p.lots[0].batch.Single() }
+
+// setFacts is for when no message is waiting.
+func (p *part) setFacts(facts *reduce.Facts) { p.lots[0].batch.Facts = facts }
 
 // An item is a message whose windows are to be decided.
 type item struct {
@@ -67,6 +93,7 @@ type batchShare struct {
 // A job is a message for so many windows, or a window that is over.
 type job struct {
 	payload *packet.Payload
+	server  *server
 	windows int
 	over    *window
 }
@@ -164,20 +191,20 @@ func (f *Fievel) alone(decide func()) {
 }
 
 // take reduces a message, soon where there is only one part.
-func (p *part) take(it *item, into []*window) {
+func (p *part) take(it *item, srv *server, into []*window) {
 	switch {
 	case it.msg != nil:
-		e := p.batch.Single()
+		e := p.single()
 		e.Set(it.msg)
 		p.count(e)
 		for _, w := range into {
 			p.of(w).Add(e)
 		}
 	case len(p.f.parts) == 1:
-		p.add(it.payload, into)
+		p.add(it.payload, srv, into)
 	default:
 		s := &p.f.batch.shares[p.index]
-		s.jobs = append(s.jobs, job{payload: it.payload, windows: len(into)})
+		s.jobs = append(s.jobs, job{payload: it.payload, server: srv, windows: len(into)})
 		s.into = append(s.into, into...)
 	}
 }
@@ -185,7 +212,7 @@ func (p *part) take(it *item, into []*window) {
 // work does the part's jobs.
 func (p *part) work(b *batch) {
 	if b.facts != nil {
-		p.batch.Facts = b.facts
+		p.setFacts(b.facts)
 	}
 	s := &b.shares[p.index]
 	into := s.into
@@ -195,7 +222,7 @@ func (p *part) work(b *batch) {
 			p.close(j.over)
 			continue
 		}
-		p.add(j.payload, into[:j.windows])
+		p.add(j.payload, j.server, into[:j.windows])
 		into = into[j.windows:]
 	}
 	p.reduce()
@@ -204,13 +231,32 @@ func (p *part) work(b *batch) {
 	s.jobs, s.into = s.jobs[:0], s.into[:0]
 }
 
-// add puts a message into the batch.
-func (p *part) add(payload *packet.Payload, into []*window) {
-	if p.batch.Full() || !slices.Equal(p.into, into) {
-		p.reduce()
-		p.into = append(p.into[:0], into...)
+// add puts a message into the lot of its server.
+func (p *part) add(payload *packet.Payload, srv *server, into []*window) {
+	l := p.lotOf(srv)
+	if l.batch.Full() || !slices.Equal(l.windows, into) {
+		p.reduceLot(l)
+		l.windows = append(l.windows[:0], into...)
 	}
-	p.count(p.batch.Take(payload))
+	p.count(l.batch.Take(payload))
+}
+
+// lotOf is the lot of a server, which may have been another's.
+func (p *part) lotOf(srv *server) *lot {
+	for _, l := range p.lots {
+		if l.server == srv {
+			return l
+		}
+	}
+	if len(p.lots) < maxLots {
+		p.lots = append(p.lots, &lot{server: srv, batch: p.lots[0].batch.Fork()})
+		return p.lots[len(p.lots)-1]
+	}
+	l := p.lots[p.next]
+	p.next = (p.next + 1) % maxLots
+	p.reduceLot(l)
+	l.server = srv
+	return l
 }
 
 func (p *part) count(e *reduce.Event) {
@@ -219,14 +265,20 @@ func (p *part) count(e *reduce.Event) {
 	}
 }
 
-// reduce gives the batch to the part's reducers of its windows.
+// reduce gives all lots to the part's reducers of their windows.
 func (p *part) reduce() {
-	if p.batch.Len() > 0 {
-		for _, w := range p.into {
-			p.of(w).AddBatch(p.batch)
+	for _, l := range p.lots {
+		p.reduceLot(l)
+	}
+}
+
+func (p *part) reduceLot(l *lot) {
+	if l.batch.Len() > 0 {
+		for _, w := range l.windows {
+			p.of(w).AddBatch(l.batch)
 		}
 	}
-	p.batch.Clear()
+	l.batch.Clear()
 }
 
 // close ends the part's share of a window. Where it has nothing there may still be
@@ -234,7 +286,7 @@ func (p *part) reduce() {
 func (p *part) close(w *window) {
 	p.reduce()
 	if w.parts[p.index] != nil || w.set.groups[p.index].Overdue(w.end, w.final) {
-		p.of(w).Close(p.batch.Single(), w.end, w.final)
+		p.of(w).Close(p.single(), w.end, w.final)
 	}
 }
 

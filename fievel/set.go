@@ -130,7 +130,7 @@ func (f *Fievel) hand(d *windower) {
 func (f *Fievel) SetFacts(facts *reduce.Facts) {
 	f.facts = facts
 	if len(f.parts) == 1 {
-		f.parts[0].batch.Facts = facts
+		f.parts[0].setFacts(facts)
 	}
 }
 

@@ -17,22 +17,30 @@ type Batch struct {
 	decoders [batchLen]*speedy.Decoder
 	list     []*Event
 	single   Event
+	decoder  func() *speedy.Decoder
 }
 
 // NewBatch returns an empty batch, whose addresses go through anon and whose
 // messages are read by decoders that decoder makes.
 func NewBatch(anon *speedy.Anonymizer, decoder func() *speedy.Decoder) *Batch {
-	b := &Batch{common: newCommon(anon)}
+	return newBatch(newCommon(anon), decoder)
+}
+
+func newBatch(c *common, decoder func() *speedy.Decoder) *Batch {
+	b := &Batch{common: c, decoder: decoder}
 	for i := range b.events {
-		b.events[i].common, b.events[i].at = b.common, i
+		b.events[i].common, b.events[i].at = c, i
 		b.decoders[i] = decoder()
 	}
-	b.single.common = b.common
+	b.single.common = c
 	return b
 }
 
-// Single is an event for what is given to reducers alone. It may be used while
-// the batch is empty.
+// Fork returns another batch of the same worker, with what the events of all
+// batches share. One at a time is given to reducers.
+func (b *Batch) Fork() *Batch { return newBatch(b.common, b.decoder) }
+
+// Single is an event of the worker for what is given to reducers alone.
 func (b *Batch) Single() *Event { return &b.single }
 
 // Take decodes a message, whose octets stay as they are until the batch is

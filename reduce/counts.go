@@ -12,6 +12,10 @@ type counts struct {
 	seen  []uint32 // numbers, as they came
 }
 
+// smallNumbers is how many numbers a field has that is small. A message that comes
+// as JSON may claim more.
+const smallNumbers = 1 << 16
+
 // at is where the count of v is.
 func (c *counts) at(v uint32) *uint64 {
 	if v == absentValue {
@@ -29,6 +33,9 @@ func (c *counts) at(v uint32) *uint64 {
 
 // add adds n at v, and reports whether there was room.
 func (c *counts) add(v uint32, n uint64) bool {
+	if c.names == nil && v >= smallNumbers && v != absentValue {
+		return false
+	}
 	at := c.at(v)
 	if *at == 0 {
 		if len(c.seen) >= c.max {

@@ -225,14 +225,42 @@ func (u *Use) keys() int {
 	return max(u.maxKeys(), 1)
 }
 
-// keepsLike reports whether two uses keep the same, and write keys alike.
-func (u *groupUse) keepsLike(o *groupUse) bool {
-	a, b := u.Entry, o.Entry
-	if a.keeps != "" && u.Samples != o.Samples || !a.declared() && a.keeps == "" {
-		return false
+// A likeness is what uses have in common that keep the same, and write keys alike. It
+// is zero where nobody else can have what the reducer keeps.
+type likeness struct {
+	keeps           string
+	of              Scope
+	filter, ofField string
+	measure         Measure
+	by, filters     string
+	keys, samples   int
+	mnemonics       bool
+}
+
+func (u *groupUse) likeness() (k likeness) {
+	e := u.Entry
+	switch {
+	case e.declared():
+		k.keeps = "a tally"
+	case e.keeps != "":
+		k.keeps, k.samples = e.keeps, u.Samples
+	default:
+		return k
 	}
-	return a.declared() == b.declared() && a.keeps == b.keeps && a.Of == b.Of && a.Filter == b.Filter && a.Measure == b.Measure && a.OfField == b.OfField &&
-		u.Mnemonics == o.Mnemonics && u.keys() == o.keys() && slices.Equal(u.by(), o.by()) && slices.Equal(u.filters, o.filters)
+	k.of, k.filter, k.measure, k.ofField = e.Of, e.Filter, e.Measure, e.OfField
+	k.by, k.filters = strings.Join(u.by(), " "), fmt.Sprint(u.filters)
+	k.keys, k.mnemonics = u.keys(), u.Mnemonics
+	return k
+}
+
+// keyOf is the key of e, if it has one.
+func (t *tally) keyOf(e *Event) (k key, ok bool) {
+	for i, dim := range t.by {
+		if k[i], ok = e.value(dim); !ok {
+			return k, false
+		}
+	}
+	return k, true
 }
 
 func (d *declared) Add(e *Event) {
@@ -249,64 +277,49 @@ func (d *declared) Add(e *Event) {
 		}
 		n = uint64(v)
 	}
-	var k key
-	for i, dim := range d.by {
-		v, ok := e.value(dim)
-		if !ok {
-			d.keyless++
-			return
-		}
-		k[i] = v
+	k, ok := d.keyOf(e)
+	if !ok {
+		d.keyless++
+		return
 	}
 	d.put(&k, n)
 }
 
 // addAll is Add for all of a list, with what most reducers do decided once.
 func (d *declared) addAll(list []*Event) {
-	if d.measure <= Rate && len(d.by) > 1 {
-		d.addTogether(list)
-		return
-	}
-	if d.measure > Rate || len(d.by) == 0 {
+	switch {
+	case d.measure <= Rate && len(d.by) == 1:
+		by, cells := d.by[0], list[0].cells
+		for _, e := range list {
+			c := &cells[e.cell(by)]
+			if *c&madeValue == 0 {
+				e.fill(c, by)
+			}
+			if *c&hasValue == 0 {
+				d.keyless++
+				continue
+			}
+			d.add(&key{uint32(*c)}, 1)
+		}
+	case d.measure <= Rate && len(d.by) > 1:
+		// All keys first, so that the processor does not wait for one look-up
+		// after the other.
+		d.keys = d.keys[:0]
+		for _, e := range list {
+			if k, ok := d.keyOf(e); ok {
+				d.keys = append(d.keys, k)
+			} else {
+				d.keyless++
+			}
+		}
+		d.table.warm(d.keys)
+		for i := range d.keys {
+			d.table.add(&d.keys[i], 1)
+		}
+	default:
 		for _, e := range list {
 			d.Add(e)
 		}
-		return
-	}
-	by, cells := d.by[0], list[0].cells
-	for _, e := range list {
-		c := &cells[e.cell(by)]
-		if *c&madeValue == 0 {
-			e.fill(c, by)
-		}
-		if *c&hasValue == 0 {
-			d.keyless++
-			continue
-		}
-		d.add(&key{uint32(*c)}, 1)
-	}
-}
-
-// addTogether finds all keys first, so that the processor does not wait for one
-// look-up after the other.
-func (d *declared) addTogether(list []*Event) {
-	d.keys = d.keys[:0]
-next:
-	for _, e := range list {
-		var k key
-		for i, dim := range d.by {
-			v, ok := e.value(dim)
-			if !ok {
-				d.keyless++
-				continue next
-			}
-			k[i] = v
-		}
-		d.keys = append(d.keys, k)
-	}
-	d.table.warm(d.keys)
-	for i := range d.keys {
-		d.table.add(&d.keys[i], 1)
 	}
 }
 

@@ -54,7 +54,7 @@ type Field struct {
 	codes  *codes   // of a code
 	bin    uint32   // width of the ranges that keys are, or 0
 	zeros  bool     // a closed set lists its zeros
-	small  bool     // numbers are below 65,536
+	small  bool     // numbers are below smallNumbers
 	needs  string   // member of the configuration that fills it, or empty
 	// A name is absolute, and not a part of one.
 	absolute bool

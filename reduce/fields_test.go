@@ -299,7 +299,7 @@ func TestAnyMessage(t *testing.T) {
 	all := func() {
 		for _, m := range msgs {
 			used.Set(m)
-			used.cells = emptied(used.cells, len(g.dims)*batchLen)
+			used.cells = emptied(used.cells, len(g.dims), 0)
 			for _, d := range g.dims {
 				used.value(d)
 			}

@@ -38,7 +38,8 @@ type groupUse struct {
 	Use
 	filters []int
 	scope   int // of the group's
-	like    int // an earlier use that counts the same, or none
+	keeps   likeness
+	like    int // an earlier use that keeps the same, or none
 }
 
 // A verdict is what a filter says of an event, asked once however many reducers
@@ -73,13 +74,14 @@ func NewGroup(uses []Use, workers int) *Group {
 
 func (g *Group) newUse(u Use) groupUse {
 	n := groupUse{Use: u, filters: g.filtersOf(&u), like: none}
+	n.keeps = n.likeness()
 	n.scope = slices.IndexFunc(g.scopes, func(s scoped) bool { return s.of == u.Entry.Of })
 	if n.scope < 0 {
 		n.scope = len(g.scopes)
 		g.scopes = append(g.scopes, scoped{of: u.Entry.Of})
 	}
 	for i := range g.uses {
-		if o := &g.uses[i]; o.like == none && n.keepsLike(o) {
+		if o := &g.uses[i]; o.like == none && n.keeps != (likeness{}) && n.keeps == o.keeps {
 			n.like = i
 			break
 		}
@@ -226,8 +228,9 @@ func (w *Window) reduce(list []*Event) {
 	}
 	c, g := list[0].common, w.group
 	c.names, c.own = w.names, g.Own
-	c.cells = emptied(c.cells, len(g.dims)*batchLen)
-	c.verdicts = emptied(c.verdicts, len(g.filters)*batchLen)
+	last := list[len(list)-1].at
+	c.cells = emptied(c.cells, len(g.dims), last)
+	c.verdicts = emptied(c.verdicts, len(g.filters), last)
 	w.names.sweep()
 	for i := range g.scopes {
 		s := &g.scopes[i]
@@ -260,13 +263,16 @@ func (w *Window) reduce(list []*Event) {
 	}
 }
 
-// emptied is a slice of n zeros, in the memory of s where that does.
-func emptied[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
+// emptied is a slice of n columns of a batch, in the memory of s where that does,
+// which are zero up to the place last.
+func emptied[T any](s []T, n, last int) []T {
+	if cap(s) < n*batchLen {
+		return make([]T, n*batchLen)
 	}
-	s = s[:n]
-	clear(s)
+	s = s[:n*batchLen]
+	for at := 0; at < len(s); at += batchLen {
+		clear(s[at : at+last+1])
+	}
 	return s
 }
 
@@ -383,6 +389,7 @@ func (w *Window) Merge(o *Window) {
 	for i, e := range o.failures {
 		w.failures[i].add(e.n, e.first)
 	}
+	w.names.known.from = nil
 	o.Reset()
 }
 
@@ -397,8 +404,10 @@ func (w *Window) Report(i int, r *report.Report) {
 // Reset makes the window ready to be used for another.
 func (w *Window) Reset() {
 	w.Messages, w.Malformed, w.untracked = 0, 0, 0
-	for _, r := range w.reducers {
-		r.Reset()
+	for i, r := range w.reducers {
+		if w.group.uses[i].like == none {
+			r.Reset()
+		}
 	}
 	w.names.reset()
 	clear(w.failures)

@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"hash/maphash"
+	"slices"
 	"unsafe"
 )
 
@@ -34,8 +35,13 @@ type interner struct {
 // minInterned is how many names are kept at least before a sweep.
 const minInterned = 1 << 15
 
-// pageSize is that of the memory of names. Longer ones have pages of their own.
-const pageSize = 1 << 16
+// Pages of the memory of names, and how many a window leaves to the next one. A
+// text that would waste much of a page is not in any.
+const (
+	pageSize  = 1 << 16
+	keptPages = 64
+	longText  = pageSize / 16
+)
 
 var internSeed = maphash.MakeSeed()
 
@@ -101,16 +107,14 @@ func (in *interner) grow() {
 
 // text is a copy of b in a page. The octets stay as they are until reset.
 func (in *interner) text(b []byte) string {
-	if len(b) == 0 {
-		return ""
+	if len(b) == 0 || len(b) > longText {
+		return string(b)
 	}
-	for in.page == len(in.pages) || len(in.pages[in.page])+len(b) > cap(in.pages[in.page]) {
-		if in.page < len(in.pages) {
-			in.page++
-		}
-		if in.page == len(in.pages) {
-			in.pages = append(in.pages, make([]byte, 0, max(pageSize, len(b))))
-		}
+	if in.page < len(in.pages) && len(in.pages[in.page])+len(b) > pageSize {
+		in.page++
+	}
+	if in.page == len(in.pages) {
+		in.pages = append(in.pages, make([]byte, 0, pageSize))
 	}
 	p := &in.pages[in.page]
 	at := len(*p)
@@ -127,12 +131,13 @@ type translation struct {
 	numbers      []uint32
 }
 
-// idOf returns the number of the name that has number n in o.
+// idOf returns the number of the name that has number n in o, whose names stay as
+// they are as long as it is merged.
 func (in *interner) idOf(o *interner, n uint32) uint32 {
 	m := &in.known
 	if m.from != o || m.sweeps != o.sweeps || m.mine != in.sweeps {
 		m.from, m.sweeps, m.mine = o, o.sweeps, in.sweeps
-		m.numbers = emptied(m.numbers, len(o.texts))
+		m.numbers = append(m.numbers[:0], make([]uint32, len(o.texts))...)
 	}
 	if m.numbers[n] == 0 {
 		text := o.texts[n]
@@ -166,7 +171,7 @@ func (in *interner) derive(name uint32, place int, find func() (uint32, bool)) (
 }
 
 // sweep forgets what nobody holds when there is much. It is for the time between
-// two messages.
+// two batches.
 func (in *interner) sweep() {
 	if in.len() >= in.limit {
 		in.forget()
@@ -190,8 +195,8 @@ func (in *interner) forget() {
 	}
 	in.derived = in.derived[:0]
 	in.sweeps++
-	// A name more costs five looks here. Tables that are indexed by number grow with
-	// the names, for each worker.
+	// A name more costs five looks here. Counts by number grow with the names, for
+	// each worker.
 	in.limit = max(minInterned, in.len()+in.len()/4)
 }
 
@@ -202,6 +207,9 @@ func (in *interner) reset() {
 	}
 	clear(in.slots)
 	clear(in.texts)
+	if len(in.pages) > keptPages {
+		in.pages = slices.Clone(in.pages[:keptPages])
+	}
 	for i := range in.pages {
 		in.pages[i] = in.pages[i][:0]
 	}

@@ -207,7 +207,7 @@ func (d *declared) rankDim(i int) {
 				numbers = append(numbers, k)
 			}
 		}
-		if d.zeros() && i == len(d.by)-1 {
+		if f.zeros && d.measure.added() && i == len(d.by)-1 { // for all reducers of the tally
 			numbers = f.appendClosed(numbers)
 		}
 		r.rankNumbers(numbers, f, &d.style)

@@ -38,17 +38,10 @@ type Rows struct {
 	Error  uint64
 }
 
-// tabular is a reducer that has rows.
-type tabular interface {
-	// tabulate returns what Rows has but for Rows, Sum, Keys and Left, and all rows in
-	// no order.
-	tabulate(style Style) (r Rows, all []textRow)
-}
-
 // HasRows reports whether the reducer at that place of the list has rows; others
 // have a report only.
 func (w *Window) HasRows(i int) bool {
-	_, ok := w.reducers[i].(tabular)
+	_, ok := w.reducers[i].(*declared) // others may have one, of which they make something else
 	return ok
 }
 
@@ -56,7 +49,7 @@ func (w *Window) HasRows(i int) bool {
 // has rows.
 func (w *Window) Rows(i, top int) Rows {
 	style := Style{Mnemonics: true, Plain: true}
-	r, all := w.reducers[i].(tabular).tabulate(style)
+	r, all := w.reducers[i].(*declared).tabulate(style)
 	if w.group.uses[i].Entry.Of&Overdue != 0 {
 		r.Untracked = w.untracked
 	}
@@ -84,6 +77,8 @@ type textRow struct {
 	sketch report.Sketch // in place of n, which ranks it
 }
 
+// tabulate returns what Rows has but for Rows, Sum, Keys and Left, and all rows in
+// no order.
 func (d *declared) tabulate(style Style) (r Rows, all []textRow) {
 	own := d.style
 	d.style = style

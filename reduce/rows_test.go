@@ -37,6 +37,24 @@ func rowsText(r Rows) string {
 	return strings.Join(lines, "; ")
 }
 
+// TestRowsOfCatalog: whoever has rows can tell them, and the others are declared
+// nowhere to have any.
+func TestRowsOfCatalog(t *testing.T) {
+	for i := range Catalog {
+		e := &Catalog[i]
+		b := newBench(t, e.Name, Params{})
+		w := b.make()
+		for _, m := range makeAll(t, mixed) {
+			b.add(w, m)
+		}
+		if w.HasRows(0) != e.declared() {
+			t.Errorf("%s has rows: %v", e.Name, w.HasRows(0))
+		} else if w.HasRows(0) {
+			w.Rows(0, 3)
+		}
+	}
+}
+
 func TestRows(t *testing.T) {
 	msgs := makeAll(t, []msg{
 		{0, alice, ns, 1, query, "B.example.org.", 1, nil},

@@ -71,8 +71,8 @@ func (d *declared) addSketched(e *Event) {
 		n, ok = uint64(v), ok && v != absentValue
 	}
 	var k key
-	for i := 0; ok && i < len(d.by); i++ {
-		k[i], ok = e.value(d.by[i])
+	if ok {
+		k, ok = d.keyOf(e)
 	}
 	if !ok {
 		d.keyless++

@@ -392,12 +392,7 @@ func hexOrder(code uint16) uint64 {
 	return uint64(code)<<(16-4*digits)<<4 | uint64(digits)
 }
 
-func (s *summary) Reset() {
-	if len(s.order) > 1<<16 {
-		s.order = nil
-	}
-	s.reset()
-}
+func (s *summary) Reset() { s.reset() }
 
 func (s *asked) reset() {
 	s.budget.reset()

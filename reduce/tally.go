@@ -15,6 +15,7 @@ type tally struct {
 	// table.
 	counts *counts
 	table  *table
+	unused *table    // of a window before
 	cells  *wordRows // of the table, where it is filled by them
 	// sketches are those of the table's rows, and empty ones.
 	sketches []report.Sketch
@@ -35,7 +36,8 @@ func newTally(names *interner, by []dim, measure Measure, max int) *tally {
 	if len(by) == 1 && measure.added() {
 		switch f := by[0].Field; {
 		case f.small:
-			t.counts = &counts{max: 1<<16 + 1}
+			t.max = smallNumbers + 1 // and absentValue
+			t.counts = &counts{max: t.max}
 			return t
 		case f.Kind.octets():
 			t.counts = &counts{names: names, max: max}
@@ -47,6 +49,9 @@ func newTally(names *interner, by []dim, measure Measure, max int) *tally {
 }
 
 func (t *tally) newTable() *table {
+	if t.unused != nil {
+		return t.unused
+	}
 	fields := make([]*Field, len(t.by))
 	for i := range t.by {
 		fields[i] = t.by[i].Field
@@ -133,7 +138,10 @@ func (t *tally) reset() {
 		t.resetSketched()
 	case t.counts != nil:
 		t.counts.clear()
-		t.table = nil
+		if t.table != nil {
+			t.table.reset()
+			t.table, t.unused = nil, t.table
+		}
 	default:
 		t.table.reset()
 	}

@@ -193,9 +193,9 @@ func (t *tracker) keep(q *pending, m *speedy.Message) {
 	t.held += k.cost()
 }
 
-// release makes a copy usable again. Long ones are left to the collector.
+// release makes a copy usable again, which counts no more among what is held. Long
+// ones are left to the collector.
 func (t *tracker) release(k *kept) {
-	t.held -= k.cost()
 	if cap(k.m.Wire) <= 4*dns.HeaderLen+512 && len(t.freeKept) < 10_000 {
 		t.freeKept = append(t.freeKept, k)
 	}
@@ -243,6 +243,7 @@ func (t *tracker) response(e *Event, key *transactionKey) {
 		q.answered = true
 		if q.query != nil {
 			e.Query = &q.query.m
+			t.held -= q.query.cost()
 			t.answered = append(t.answered, q.query)
 			q.query = nil
 		}
@@ -319,6 +320,7 @@ func (t *tracker) expire(until int64, all bool, f func(*pending)) {
 			t.open--
 			f(q)
 			if q.query != nil {
+				t.held -= q.query.cost()
 				t.release(q.query)
 				q.query = nil
 			}

@@ -139,6 +139,123 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// declaredUses are reducers as users may declare them, many of which count the
+// same and show it otherwise.
+func declaredUses(rng *rand.Rand, n int) (uses []Use) {
+	pick := func(words ...string) string { return words[rng.IntN(len(words))] }
+	for len(uses) < n {
+		d := Declaration{
+			Name: fmt.Sprint("Mine", len(uses)), Of: pick("queries", "responses", "messages", "transactions"), Top: rng.IntN(2) * 3,
+			Measure: pick("", "", "sum:size", "sum:answers", "min:size", "max:latency", "distinct:qname", "quantiles:size", "rate", "sum:subdomain_length"),
+		}
+		for range rng.IntN(4) {
+			d.By = append(d.By, pick("qname", "qtype", "rcode", "transport", "client", "client_subnet", "tld", "registered_domain", "label(-1)",
+				"certain_qname", "query_class", "edns_size_bin", "size", "client_port_range", "latency_bucket", "rd", "nsid", "answers"))
+		}
+		e, err := Declare(d)
+		if err != nil { // no such field there, or twice the same
+			continue
+		}
+		u := Use{Entry: e, Params: Params{Ties: rng.IntN(2) == 0, Mnemonics: rng.IntN(2) == 0}}
+		if rng.IntN(3) == 0 {
+			bits := 8 + rng.IntN(2)
+			u.Prefix4 = &bits
+		}
+		if w, err := CompileWhere(pick("rd", `qtype == "A"`, "100 / (size - 45) > 1", "100 % answers == 0")); err == nil && rng.IntN(2) == 0 {
+			u.Where = w
+		}
+		uses = append(uses, u)
+		for rng.IntN(2) == 0 { // one like it
+			v := u
+			switch rng.IntN(4) {
+			case 0:
+				v.Ties = !v.Ties
+			case 1:
+				v.Mnemonics = !v.Mnemonics
+			case 2:
+				v.MaxKeys = 5000
+			default:
+				d.Top = 3 - d.Top
+				if other, err := Declare(d); err == nil {
+					v.Entry = other
+				}
+			}
+			uses = append(uses, v)
+		}
+	}
+	rng.Shuffle(len(uses), func(i, j int) { uses[i], uses[j] = uses[j], uses[i] })
+	return uses
+}
+
+// TestDeclaredTogether: reducers of users report the same alone and among others,
+// by any batches and workers.
+func TestDeclaredTogether(t *testing.T) {
+	for seed := range uint64(15) {
+		rng := rand.New(rand.NewPCG(seed, 4))
+		uses := declaredUses(rng, 40)
+		msgs := answered(seed, traffic(t, seed, 600))
+		want := shared(t, uses, 1, msgs)
+		for _, workers := range []int{1, 3} {
+			got := sharedBatches(t, uses, workers, msgs, func() int { return 1 + rng.IntN(batchLen) })
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("seed %d, batches, %d workers: %s", seed, workers, diff)
+			}
+		}
+		for i := range uses {
+			var got []string
+			for n := i; n < len(want); n += len(uses) {
+				got = append(got, want[n])
+			}
+			if diff := cmp.Diff(shared(t, uses[i:i+1], 1, msgs), got); diff != "" {
+				t.Errorf("seed %d: %+v %+v among others: %s", seed, uses[i].Entry, uses[i].Params, diff)
+			}
+		}
+	}
+}
+
+// TestQueriesHeldByBatches: at the bound of what is held of queries it does not
+// matter either.
+func TestQueriesHeldByBatches(t *testing.T) {
+	var list []msg
+	for i := range 40 {
+		q := msg{at: float64(i) * 0.01, from: alice, to: ns, id: uint16(i), flags: query, qname: fmt.Sprintf("n%d.example.org.", i), qtype: 1}
+		list = append(list, q)
+		if i%2 == 0 {
+			q.at, q.from, q.to, q.flags = q.at+0.005, q.to, q.from, noerr
+			list = append(list, q)
+		}
+	}
+	e, err := Find("TopSlow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for _, size := range []int{1, 7, batchLen} {
+		g := NewGroup([]Use{{Entry: e}}, 1)
+		g.tracker.heldLimit = 8000
+		w, b := g.NewWindow(), testBatch(t)
+		for _, m := range makeAll(t, list) {
+			if b.Len() == size {
+				w.AddBatch(b)
+				b.Clear()
+			}
+			b.take(m)
+		}
+		w.AddBatch(b)
+		b.Clear()
+		w.Close(b.Single(), base+100e9, true)
+		var r report.Report
+		w.Report(0, &r)
+		got := fmt.Sprint(r.Window.Keyless, string(r.Data))
+		if want == "" {
+			want = got
+		}
+		if got != want || g.tracker.held != 0 {
+			t.Errorf("batches of %d: %s, %d octets held, want %s", size, got, g.tracker.held, want)
+		}
+	}
+}
+
 // TestManyTypes: nor does it matter for clients that ask for many types.
 func TestManyTypes(t *testing.T) {
 	var uses []Use
