@@ -122,6 +122,9 @@ func (in *interner) text(b []byte) string {
 	return unsafe.String(&(*p)[at], len(b))
 }
 
+// octetsOf are those of a text, for who does not change them.
+func octetsOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
+
 // A translation has the numbers here of the names of another interner: one more
 // than the number, or zero where nobody has asked, since so many sweeps there and
 // here.
@@ -140,8 +143,7 @@ func (in *interner) idOf(o *interner, n uint32) uint32 {
 		m.numbers = append(m.numbers[:0], make([]uint32, len(o.texts))...)
 	}
 	if m.numbers[n] == 0 {
-		text := o.texts[n]
-		m.numbers[n] = in.id(unsafe.Slice(unsafe.StringData(text), len(text))) + 1
+		m.numbers[n] = in.id(octetsOf(o.texts[n])) + 1
 	}
 	return m.numbers[n] - 1
 }
@@ -189,7 +191,7 @@ func (in *interner) forget() {
 			in.texts[n] = ""
 			in.free = append(in.free, n)
 		default:
-			in.texts[n] = in.text([]byte(in.texts[n]))
+			in.texts[n] = in.text(octetsOf(in.texts[n]))
 			in.put(s)
 		}
 	}
