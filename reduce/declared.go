@@ -120,7 +120,7 @@ const (
 )
 
 // cell is where a field of e stands.
-func (e *Event) cell(d dim) int { return d.slot*batchLen + e.at }
+func (e *Event) cell(d dim) int { return d.slot*batchLen + int(e.at) }
 
 // value returns a number, or of octets the interner's.
 func (e *Event) value(d dim) (uint32, bool) {
@@ -137,7 +137,7 @@ func (e *Event) fill(c *cell, d dim) {
 	var ok bool
 	// What a QNAME alone tells is found out once for each name of a window, if it
 	// has a number.
-	if name := e.cells[qnameSlot*batchLen+e.at]; d.derived >= 0 && name&hasValue != 0 {
+	if name := e.cells[qnameSlot*batchLen+int(e.at)]; d.derived >= 0 && name&hasValue != 0 {
 		n, ok = e.names.derive(uint32(name), d.derived, func() (uint32, bool) { return e.make(d) })
 	} else {
 		n, ok = e.make(d)

@@ -12,24 +12,46 @@ import (
 // made once. The octets it returns are valid until the next Set.
 type Event struct {
 	*speedy.Message
+	*common
+	at   int32 // its place in a batch
+	made parts // what has been made of the message
 	// Match says what the message is to its transaction, and the others tell
 	// more where it is Answered: the time from the query to its response, how
 	// often the query was sent again meanwhile, and the query, or nil when there
 	// was no room for it.
 	Match           Match
+	Bare            bool // of a TimedOut query nothing but its flow and id was kept
 	LatencyNS       int64
 	Retransmissions int
 	Query           *speedy.Message
-	// Bare says of a TimedOut query that nothing but its flow and id was kept.
-	Bare bool
-	*common
-	at    int    // its place in a batch
-	asked cached // QNAME as asked
-	lower cached // QNAME with A-Z folded
-	json  cached // the message as Speedy writes it
-	addrs [2]cached
-	split parts
-	opts  options
+	asked           []byte // QNAME as asked
+	lower           []byte // QNAME with A-Z folded
+	json            []byte // the message as Speedy writes it
+	addrs           [2][]byte
+	split           labels
+	opts            options
+}
+
+// parts of an event are made when somebody asks for them.
+type parts uint8
+
+const (
+	madeAsked parts = 1 << iota
+	madeLower
+	madeJSON
+	madeClient
+	madeServer
+	madeLabels
+	madeOptions
+)
+
+// needs reports whether a part has yet to be made, which it then is.
+func (e *Event) needs(part parts) bool {
+	if e.made&part != 0 {
+		return false
+	}
+	e.made |= part
+	return true
 }
 
 // common is what the events of one batch share.
@@ -56,12 +78,6 @@ type common struct {
 	failure error
 }
 
-// cached is something made on demand.
-type cached struct {
-	b    []byte
-	made bool
-}
-
 // NewEvent returns an Event whose addresses go through anon.
 func NewEvent(anon *speedy.Anonymizer) *Event { return &Event{common: newCommon(anon)} }
 
@@ -71,10 +87,7 @@ func newCommon(anon *speedy.Anonymizer) *common {
 
 // Set makes e stand for m.
 func (e *Event) Set(m *speedy.Message) {
-	e.Message = m
-	e.asked.made, e.lower.made, e.json.made = false, false, false
-	e.addrs[0].made, e.addrs[1].made = false, false
-	e.split.made, e.opts.made = false, false
+	e.Message, e.made = m, 0
 	e.unmatch()
 }
 
@@ -93,45 +106,43 @@ func (e *Event) Question() *dns.Question {
 
 // Asked is the QNAME in presentation form as asked; the message has a question.
 func (e *Event) Asked() []byte {
-	if !e.asked.made {
+	if e.needs(madeAsked) {
 		// The name was walked when the message was read, so there is no error.
-		e.asked.b, _, _ = dns.AppendName(e.asked.b[:0], e.Wire, e.Questions[0].NameOff)
-		e.asked.made = true
+		e.asked, _, _ = dns.AppendName(e.asked[:0], e.Wire, e.Questions[0].NameOff)
 	}
-	return e.asked.b
+	return e.asked
 }
 
 // Qname is the QNAME as a key: in presentation form, A-Z folded.
 func (e *Event) Qname() []byte {
-	if !e.lower.made {
-		e.lower.b, _, _ = dns.AppendLowerName(e.lower.b[:0], e.Wire, e.Questions[0].NameOff)
-		e.lower.made = true
+	if e.needs(madeLower) {
+		e.lower, _, _ = dns.AppendLowerName(e.lower[:0], e.Wire, e.Questions[0].NameOff)
 	}
-	return e.lower.b
+	return e.lower
 }
 
 // ClientText is the client's anonymised address as Speedy writes it.
 func (e *Event) ClientText() []byte {
-	if !e.addrs[0].made {
-		e.addrs[0] = cached{speedy.AppendAddr(e.addrs[0].b[:0], e.anon.Addr(e.Client())), true}
+	if e.needs(madeClient) {
+		e.addrs[0] = speedy.AppendAddr(e.addrs[0][:0], e.anon.Addr(e.Client()))
 	}
-	return e.addrs[0].b
+	return e.addrs[0]
 }
 
 // ServerText is the server's.
 func (e *Event) ServerText() []byte {
-	if !e.addrs[1].made {
-		e.addrs[1] = cached{speedy.AppendAddr(e.addrs[1].b[:0], e.anon.Addr(e.Server())), true}
+	if e.needs(madeServer) {
+		e.addrs[1] = speedy.AppendAddr(e.addrs[1][:0], e.anon.Addr(e.Server()))
 	}
-	return e.addrs[1].b
+	return e.addrs[1]
 }
 
 // Object is the message as Speedy writes it with the default fields.
 func (e *Event) Object() []byte {
-	if !e.json.made {
-		e.json = cached{e.enc.Append(e.json.b[:0], e.Message), true}
+	if e.needs(madeJSON) {
+		e.json = e.enc.Append(e.json[:0], e.Message)
 	}
-	return e.json.b
+	return e.json
 }
 
 // AppendQuery appends the first question as an object of a report; it keeps the

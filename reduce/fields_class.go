@@ -58,7 +58,7 @@ func (e *Event) queryClass() (uint32, bool) {
 		return classLocalhost, true
 	case e.under("root-servers.net."):
 		return classRootServers, true
-	case !root && !e.Facts.TLDs.Has(e.label(e.parts().n-1)):
+	case !root && !e.Facts.TLDs.Has(e.label(e.labels().n-1)):
 		return classNonAuthTLD, true
 	case q.Qtype == dns.TypePTR && e.privateReverse():
 		return classPrivatePTR, true
@@ -90,7 +90,7 @@ func isIPv4(name []byte) bool {
 // privateReverse reports whether the QNAME is in the reverse zone of a private
 // network (RFC 1918): 10, 172.16 to 172.31, 192.168.
 func (e *Event) privateReverse() bool {
-	switch p := e.parts(); {
+	switch p := e.labels(); {
 	case !e.under("in-addr.arpa.") || p.n < 3:
 		return false
 	case string(e.label(p.n-3)) == "10":

@@ -14,9 +14,8 @@ const lowOptions = 20
 
 // options is where the options of a message are, found once.
 type options struct {
-	made bool
-	n    int
-	at   [lowOptions][]byte // data of the first of each code, nil where there is none
+	n  int
+	at [lowOptions][]byte // data of the first of each code, nil where there is none
 }
 
 // option is the data of the first EDNS option of that code, nil where there is
@@ -37,10 +36,10 @@ func (e *Event) option(code uint16) (data []byte) {
 
 func (e *Event) edns() *options {
 	o := &e.opts
-	if o.made {
+	if !e.needs(madeOptions) {
 		return o
 	}
-	*o = options{made: true}
+	*o = options{}
 	if e.EDNS.Len == 0 {
 		return o
 	}

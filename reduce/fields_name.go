@@ -14,9 +14,8 @@ import (
 // maxLabels is the most labels a name has besides the root (RFC 1035 §2.3.4).
 const maxLabels = 127
 
-// parts is where the labels of a QNAME are, found once for all fields.
-type parts struct {
-	made    bool
+// labels is where the labels of a QNAME are, found once for all fields.
+type labels struct {
 	escaped bool // some label is written with escapes
 	n       int
 	at      [maxLabels]uint16 // beginnings of the labels in Qname
@@ -25,13 +24,13 @@ type parts struct {
 	zone int
 }
 
-// parts splits the QNAME; the message has a question.
-func (e *Event) parts() *parts {
+// labels splits the QNAME; the message has a question.
+func (e *Event) labels() *labels {
 	p := &e.split
-	if p.made {
+	if !e.needs(madeLabels) {
 		return p
 	}
-	p.made, p.escaped, p.n, p.zone = true, false, 0, 0
+	p.escaped, p.n, p.zone = false, 0, 0
 	name := e.Qname()
 	if len(name) == 1 { // the root
 		return p
@@ -52,7 +51,7 @@ func (e *Event) parts() *parts {
 
 // suffix is the last n labels of the QNAME, or all where it has fewer.
 func (e *Event) suffix(n int) []byte {
-	p := e.parts()
+	p := e.labels()
 	if n >= p.n {
 		return e.Qname()
 	}
@@ -64,7 +63,7 @@ func (e *Event) suffix(n int) []byte {
 
 // label is the label at i, the first is at 0, without a dot.
 func (e *Event) label(i int) []byte {
-	p, name := e.parts(), e.Qname()
+	p, name := e.labels(), e.Qname()
 	if i == p.n-1 {
 		return name[p.at[i] : len(name)-1]
 	}
@@ -75,7 +74,7 @@ func (e *Event) label(i int) []byte {
 // the public suffix has, by the list's ICANN part, which is what registries
 // delegate from. A name that is a public suffix itself is its own.
 func (e *Event) zoneLabels() int {
-	p := e.parts()
+	p := e.labels()
 	if p.zone > 0 || p.n == 0 {
 		return p.zone
 	}
@@ -159,7 +158,7 @@ func (e *Event) under(domain string) bool {
 // isLabelAt reports whether a label begins at i, which is not told by the dot
 // before it where that may be escaped.
 func (e *Event) isLabelAt(i int) bool {
-	p := e.parts()
+	p := e.labels()
 	for _, at := range p.at[:p.n] {
 		if int(at) == i {
 			return true
@@ -178,7 +177,7 @@ func (e *Event) idn() bool {
 	if !bytes.Contains(name, []byte("xn--")) {
 		return false
 	}
-	for i := range e.parts().n {
+	for i := range e.labels().n {
 		if bytes.HasPrefix(e.label(i), []byte("xn--")) {
 			return true
 		}
@@ -232,7 +231,7 @@ func information(labels []byte) (octets, millibits uint32) {
 // below are the labels of the QNAME below its registered domain.
 func (e *Event) below() []byte {
 	zone := e.zoneLabels()
-	p := e.parts()
+	p := e.labels()
 	if zone >= p.n {
 		return nil
 	}
@@ -263,7 +262,7 @@ func ofLabels(name, doc, unit string, get func(e *Event) uint32) Field {
 // for stand for themselves.
 var nameFields = []Field{
 	ofName("tld", "top-level domain of the QNAME, without a dot; the root is .", func(e *Event) []byte {
-		if n := e.parts().n; n > 0 {
+		if n := e.labels().n; n > 0 {
 			return e.label(n - 1)
 		}
 		return e.Qname()
@@ -281,11 +280,11 @@ var nameFields = []Field{
 				if e.Question() == nil {
 					return nil, false
 				}
-				i := e.parts().n - n
+				i := e.labels().n - n
 				if n < 0 {
 					i = -n - 1
 				}
-				if i < 0 || i >= e.parts().n {
+				if i < 0 || i >= e.labels().n {
 					return nil, false
 				}
 				return e.label(i), true

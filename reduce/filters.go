@@ -34,7 +34,7 @@ func (e *Event) usualType() bool {
 func (e *Event) rootServerIPv6() bool {
 	q := e.Question()
 	return q != nil && (q.Qtype == dns.TypeAAAA || q.Qtype == dns.TypeA6) &&
-		e.under("root-servers.net.") && e.parts().n > 2
+		e.under("root-servers.net.") && e.labels().n > 2
 }
 
 // priming tells queries for the root's name servers, and their responses (RFC

@@ -228,7 +228,7 @@ func (w *Window) reduce(list []*Event) {
 	}
 	c, g := list[0].common, w.group
 	c.names, c.own = w.names, g.Own
-	last := list[len(list)-1].at
+	last := int(list[len(list)-1].at)
 	c.cells = emptied(c.cells, len(g.dims), last)
 	c.verdicts = emptied(c.verdicts, len(g.filters), last)
 	w.names.sweep()
@@ -291,7 +291,7 @@ func (w *Window) selected(u *groupUse, list []*Event) []*Event {
 // selects reports whether all those filters hold of e.
 func (w *Window) selects(filters []int, e *Event) bool {
 	for _, i := range filters {
-		v := &e.verdicts[i*batchLen+e.at]
+		v := &e.verdicts[i*batchLen+int(e.at)]
 		if *v == unasked {
 			*v = refused
 			if w.group.filters[i].Match(e) {

@@ -108,7 +108,7 @@ func (r *randomSubdomains) Add(e *Event) {
 // place, or none.
 func (r *randomSubdomains) find(e *Event) int32 {
 	n := e.zoneLabels()
-	if n >= e.parts().n {
+	if n >= e.labels().n {
 		return none // nothing below the zone
 	}
 	h := pairHash(e.label(0), e.suffix(n))
