@@ -41,13 +41,3 @@ type StreamStats struct {
 	Segments, Used, NotDNS, Lost uint64
 	Messages, Incomplete         uint64
 }
-
-// Add adds up the counters of several Streams.
-func (s *StreamStats) Add(o StreamStats) {
-	s.Segments += o.Segments
-	s.Used += o.Used
-	s.NotDNS += o.NotDNS
-	s.Lost += o.Lost
-	s.Messages += o.Messages
-	s.Incomplete += o.Incomplete
-}

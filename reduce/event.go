@@ -78,9 +78,6 @@ type common struct {
 	failure error
 }
 
-// NewEvent returns an Event whose addresses go through anon.
-func NewEvent(anon *speedy.Anonymizer) *Event { return &Event{common: newCommon(anon)} }
-
 func newCommon(anon *speedy.Anonymizer) *common {
 	return &common{enc: speedy.NewEncoder(speedy.FieldsDefault, anon), anon: anon, Facts: DefaultFacts()}
 }

@@ -92,6 +92,9 @@ func plain(t testing.TB) *speedy.Anonymizer {
 	return a
 }
 
+// NewEvent returns an Event of its own, whose addresses go through anon.
+func NewEvent(anon *speedy.Anonymizer) *Event { return &Event{common: newCommon(anon)} }
+
 // A bench drives one reducer as Fievel does.
 type bench struct {
 	entry *Entry
