@@ -35,7 +35,7 @@ func openFile(name string, log *slog.Logger, read *atomic.Int64) (*file, error) 
 	if err != nil {
 		return nil, err
 	}
-	r, err := newFile(name, counting(f, read), log)
+	r, err := newFile(name, counting(newCached(f), read), log)
 	if err != nil {
 		f.Close()
 		return nil, err
