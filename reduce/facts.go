@@ -14,12 +14,20 @@ import (
 
 // Facts are what fields look up that no message tells.
 type Facts struct {
-	TLDs *TLDs
-	Geo  *Geo // or nil
+	TLDs *TLDs // or nil, for those that come with the program
+	Geo  *Geo  // or nil
 }
 
 // DefaultFacts are those that come with the program.
-func DefaultFacts() *Facts { return &Facts{TLDs: rootTLDs()} }
+func DefaultFacts() *Facts { return &Facts{} }
+
+// isTLD is [TLDs.Has]. The list of the program is read when it is asked first.
+func (f *Facts) isTLD(name []byte) bool {
+	if f.TLDs == nil {
+		return rootTLDs().Has(name)
+	}
+	return f.TLDs.Has(name)
+}
 
 // TLDs are the top-level domains of the root zone.
 type TLDs struct {

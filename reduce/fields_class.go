@@ -58,7 +58,7 @@ func (e *Event) queryClass() (uint32, bool) {
 		return classLocalhost, true
 	case e.under("root-servers.net."):
 		return classRootServers, true
-	case !root && !e.Facts.TLDs.Has(e.label(e.labels().n-1)):
+	case !root && !e.Facts.isTLD(e.label(e.labels().n-1)):
 		return classNonAuthTLD, true
 	case q.Qtype == dns.TypePTR && e.privateReverse():
 		return classPrivatePTR, true
