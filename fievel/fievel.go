@@ -210,11 +210,11 @@ func (f *Fievel) server(it *item) *server {
 	if it.msg != nil {
 		return f.byAddress(it.msg.Server())
 	}
-	p := it.payload
-	if f.cfg.Sides.FromServer(p.Source, p.Dest, p.SourcePort, p.DestPort, p.Data[2]&0x80 != 0) {
-		return f.byAddress(p.Source)
+	s := it.segment
+	if f.cfg.Sides.FromServer(s.Source, s.Dest, s.SourcePort, s.DestPort, s.Payload[2]&0x80 != 0) {
+		return f.byAddress(s.Source)
 	}
-	return f.byAddress(p.Dest)
+	return f.byAddress(s.Dest)
 }
 
 func (f *Fievel) byAddress(a netip.Addr) *server {

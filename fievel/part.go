@@ -57,7 +57,7 @@ type item struct {
 	part *part
 	// One of these, decoded or not.
 	msg     *speedy.Message
-	payload *packet.Payload
+	segment *packet.Segment
 }
 
 // clone copies an item and all it aliases.
@@ -71,8 +71,9 @@ func (it *item) clone() *item {
 		c.msg = &m
 		return &c
 	}
-	s := *it.payload.Segment
-	c.payload = &packet.Payload{Segment: &s, Data: slices.Clone(it.payload.Data), Size: it.payload.Size}
+	s := *it.segment
+	s.Payload = slices.Clone(s.Payload)
+	c.segment = &s
 	return &c
 }
 
@@ -92,7 +93,7 @@ type batchShare struct {
 
 // A job is a message for so many windows, or a window that is over.
 type job struct {
-	payload *packet.Payload
+	segment *packet.Segment
 	server  *server
 	windows int
 	over    *window
@@ -124,14 +125,13 @@ func (f *Fievel) Order(l *speedy.Load) {
 	}
 	f.begin(b)
 	seen := l.Seen
-	for i := range l.Found {
-		p := &l.Found[i]
-		seen = f.countUntil(seen, p.Place)
-		if p.Lost {
-			f.Lost(p.Source, p.Dest, uint64(p.Size))
+	for _, s := range l.Found {
+		seen = f.countUntil(seen, s.Place)
+		if s.Lost {
+			f.Lost(s.Source, s.Dest, uint64(s.Size))
 			continue
 		}
-		f.item = item{time: p.Time, part: f.parts[speedy.Owner(p.Segment, len(f.parts))], payload: p}
+		f.item = item{time: s.Time, part: f.parts[speedy.Owner(s, len(f.parts))], segment: s}
 		f.take(&f.item)
 	}
 	f.countUntil(seen, math.MaxUint64)
@@ -201,10 +201,10 @@ func (p *part) take(it *item, srv *server, into []*window) {
 			p.of(w).Add(e)
 		}
 	case len(p.f.parts) == 1:
-		p.add(it.payload, srv, into)
+		p.add(it.segment, srv, into)
 	default:
 		s := &p.f.batch.shares[p.index]
-		s.jobs = append(s.jobs, job{payload: it.payload, server: srv, windows: len(into)})
+		s.jobs = append(s.jobs, job{segment: it.segment, server: srv, windows: len(into)})
 		s.into = append(s.into, into...)
 	}
 }
@@ -222,7 +222,7 @@ func (p *part) work(b *batch) {
 			p.close(j.over)
 			continue
 		}
-		p.add(j.payload, j.server, into[:j.windows])
+		p.add(j.segment, j.server, into[:j.windows])
 		into = into[j.windows:]
 	}
 	p.reduce()
@@ -232,13 +232,13 @@ func (p *part) work(b *batch) {
 }
 
 // add puts a message into the lot of its server.
-func (p *part) add(payload *packet.Payload, srv *server, into []*window) {
+func (p *part) add(s *packet.Segment, srv *server, into []*window) {
 	l := p.lotOf(srv)
 	if l.batch.Full() || !slices.Equal(l.windows, into) {
 		p.reduceLot(l)
 		l.windows = append(l.windows[:0], into...)
 	}
-	p.count(l.batch.Take(payload))
+	p.count(l.batch.Take(s))
 }
 
 // lotOf is the lot of a server, which may have been another's.

@@ -43,7 +43,7 @@ func TestAbsurdTime(t *testing.T) {
 	for _, absurd := range []int64{1 << 62, -1 << 62, 0, 3600e9} {
 		p := NewParser(53)
 		got := 0
-		streams := NewStreams(DefaultConfig(), func(*Payload) { got++ })
+		streams := NewStreams(DefaultConfig(), func(*Segment) { got++ })
 		time := int64(1475762100e9)
 		feed := func(at int64, packets ...[]byte) {
 			for _, b := range packets {

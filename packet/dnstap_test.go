@@ -127,7 +127,7 @@ func TestDnstapDoors(t *testing.T) {
 	// Under a header's length it is for Streams to count, as over UDP.
 	m.QueryMessage = query[:11]
 	s, d, _ := read(tapped(t, m))
-	st := NewStreams(DefaultConfig(), func(*Payload) { t.Error("11 octets are a message") })
+	st := NewStreams(DefaultConfig(), func(*Segment) { t.Error("11 octets are a message") })
 	st.Add(&s)
 	if d != DNS || st.Stats != (StreamStats{Segments: 1, NotDNS: 1}) {
 		t.Errorf("door %d, %+v", d, st.Stats)

@@ -69,7 +69,7 @@ func TestHoleAtTheEnd(t *testing.T) {
 	b := frame(m...) // messages at 0-42, 42-104, 104-156
 	var got []Segment
 	c := newConn(DefaultConfig())
-	c.emit = func(p *Payload) { got = append(got, *p.Segment) }
+	c.emit = func(s *Segment) { got = append(got, *s) }
 	add := func(port uint16, place uint64, flags uint8, from, to int) {
 		c.Add(&Segment{Time: int64(place) * 1e9, Place: place, Source: client4, Dest: server4, SourcePort: port, DestPort: 53,
 			TCP: true, Flags: flags, Seq: isn + 1 + uint32(from), Size: to - from, Payload: slices.Clone(b[max(from, 0):max(to, 0)])})
@@ -122,7 +122,7 @@ func TestHolesAtTheEnd(t *testing.T) {
 func TestAcknowledgedSegment(t *testing.T) {
 	var got []Segment
 	c := newConn(DefaultConfig())
-	c.emit = func(p *Payload) { got = append(got, *p.Segment) }
+	c.emit = func(s *Segment) { got = append(got, *s) }
 	b := frame(msg(1, 40), msg(2, 60))
 	c.syn()
 	c.send(0, b, 42, 104)

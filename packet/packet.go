@@ -19,7 +19,8 @@ import (
 )
 
 // A Segment is the payload of one UDP datagram or TCP segment, or the message of
-// one dnstap frame, with its flow.
+// one dnstap frame, with its flow; from [Streams] it is a message, whatever has
+// carried it.
 // Payload aliases the packet.
 type Segment struct {
 	Time       int64  // of capture, nanoseconds since 1970

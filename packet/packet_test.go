@@ -402,7 +402,7 @@ func TestParseAllocates(t *testing.T) {
 		{Data: ether(0x0806, nil), Link: 1},
 	}
 	messages := 0
-	p, streams := NewParser(53), NewStreams(DefaultConfig(), func(*Payload) { messages++ })
+	p, streams := NewParser(53), NewStreams(DefaultConfig(), func(*Segment) { messages++ })
 	var s Segment
 	n := testing.AllocsPerRun(100, func() {
 		for i := range packets {
@@ -441,7 +441,7 @@ func FuzzParse(f *testing.F) {
 			if len(s.Payload) > s.Size || s.Size > pkt.Wire+1<<17 || !s.Source.IsValid() || s.Source.Is4() != s.Dest.Is4() {
 				t.Errorf("%+v of %d octets", s, pkt.Wire)
 			}
-			NewStreams(DefaultConfig(), func(*Payload) {}).Add(&s)
+			NewStreams(DefaultConfig(), func(*Segment) {}).Add(&s)
 		}
 		p.Close()
 		if got := p.Stats; got.Received != 1 || got.NotIP+got.NotDNSPort+got.Fragments+next != 1 {

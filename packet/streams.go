@@ -8,14 +8,6 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// A Payload is one DNS message on the wire, with the segment that completed it.
-// Data alias the packet, or the Streams' own memory until Exchange.
-type Payload struct {
-	*Segment
-	Data []byte
-	Size int // octets of the message on the wire
-}
-
 // Config bounds the memory of TCP flows.
 type Config struct {
 	MaxFlows   int   // directions of TCP connections held at once
@@ -47,17 +39,19 @@ type Streams struct {
 	held           int    // octets of all streams
 	arena          []byte // messages put together from several segments
 	passed         int64  // since the capture began, as the last sweep told
-	emit           func(*Payload)
-	out            Payload
+	emit           func(*Segment)
+	out            Segment // a message that TCP has carried
 	// What a worker writes for each packet stands apart from what another may
 	// have behind it in memory: else their processors would take the line of
 	// the cache from each other all the time.
 	_ cpu.CacheLinePad
 }
 
-// NewStreams returns Streams that hand each message to emit, which must not
-// keep the payload beyond Exchange.
-func NewStreams(cfg Config, emit func(*Payload)) *Streams {
+// NewStreams returns Streams that hand each message to emit, as the payload of a
+// segment: of UDP the one that is added, of TCP the one that completed it, in
+// memory that serves for the next message too. Payloads alias the packets, or the
+// Streams' own memory until Exchange.
+func NewStreams(cfg Config, emit func(*Segment)) *Streams {
 	return &Streams{cfg: cfg, flows: make(map[flow]*stream), emit: emit}
 }
 
@@ -125,14 +119,8 @@ func (t *Streams) Add(s *Segment) {
 		return
 	}
 	t.Stats.Used++
-	t.message(s, s.Payload, s.Size)
-}
-
-func (t *Streams) message(s *Segment, data []byte, size int) {
 	t.Stats.Messages++
-	// In place, since to move it whole would wait for these writes.
-	t.out.Segment, t.out.Data, t.out.Size = s, data, size
-	t.emit(&t.out)
+	t.emit(s)
 }
 
 // Exchange gives t other memory for messages of several segments, and returns
@@ -429,7 +417,10 @@ func (t *Streams) framed(s *Segment, st *stream, data []byte, size int) {
 	st.unsure = false
 	switch {
 	case len(data) >= minMessage:
-		t.message(s, data, size)
+		t.Stats.Messages++
+		t.out = *s
+		t.out.Payload, t.out.Size = data, size
+		t.emit(&t.out)
 	case size >= minMessage: // the capture has too little of it
 		t.Stats.Incomplete++
 		t.tell(1, s.Source, s.Dest)

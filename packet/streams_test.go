@@ -60,8 +60,8 @@ const isn = 1000
 
 func newConn(cfg Config) *conn {
 	c := &conn{isn: isn, port: 4000}
-	c.Streams = NewStreams(cfg, func(p *Payload) {
-		c.got = append(c.got, bytes.Clone(p.Data))
+	c.Streams = NewStreams(cfg, func(p *Segment) {
+		c.got = append(c.got, bytes.Clone(p.Payload))
 		c.size = append(c.size, p.Size)
 	})
 	c.Streams.Lost = func(n uint64, source, dest netip.Addr, _ uint64) {
@@ -477,7 +477,7 @@ func FuzzStreams(f *testing.F) {
 func BenchmarkStreams(b *testing.B) {
 	m := frame(msg(1, 60))
 	messages := 0
-	t := NewStreams(DefaultConfig(), func(*Payload) { messages++ })
+	t := NewStreams(DefaultConfig(), func(*Segment) { messages++ })
 	s := Segment{Source: client4, Dest: server4, SourcePort: 4000, DestPort: 53, TCP: true, Seq: isn, Size: len(m), Payload: m}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -45,10 +45,10 @@ func (b *Batch) Single() *Event { return &b.single }
 
 // Take decodes a message, whose octets stay as they are until the batch is
 // cleared, and returns its event. There has to be room.
-func (b *Batch) Take(p *packet.Payload) *Event {
+func (b *Batch) Take(s *packet.Segment) *Event {
 	n := len(b.list)
 	e := &b.events[n]
-	e.Set(b.decoders[n].Decode(p))
+	e.Set(b.decoders[n].Decode(s))
 	b.list = append(b.list, e)
 	return e
 }

@@ -26,9 +26,10 @@ type collector struct {
 func (k *collector) Order(*speedy.Load) {}
 
 func (k *collector) Work(l *speedy.Load, _ int) {
-	for _, p := range l.Found {
-		p.Data = slices.Clone(p.Data)
-		m := *k.dec.Decode(&p)
+	for _, s := range l.Found {
+		own := *s
+		own.Payload = slices.Clone(s.Payload)
+		m := *k.dec.Decode(&own)
 		m.Questions, m.Records = slices.Clone(m.Questions), slices.Clone(m.Records)
 		k.msgs = append(k.msgs, &m)
 	}

@@ -77,7 +77,7 @@ func (c collect) Order(l *Load) {}
 
 func (c collect) Work(l *Load, worker int) {
 	for i := range l.Found {
-		c.f(c.dec.Decode(&l.Found[i]))
+		c.f(c.dec.Decode(l.Found[i]))
 	}
 }
 

@@ -133,7 +133,7 @@ func NewEngine(cfg Config, h Handler) *Engine {
 		e.most = 1
 	}
 	e.changed.L = &e.mu
-	e.streams = packet.NewStreams(cfg.Streams, func(m *packet.Payload) { e.joined.find(m) })
+	e.streams = packet.NewStreams(cfg.Streams, func(m *packet.Segment) { e.joined.find(m) })
 	if cfg.Losses {
 		e.streams.Lost = func(n uint64, source, dest netip.Addr, place uint64) { e.joined.lose(n, source, dest, place) }
 	}

@@ -14,10 +14,10 @@ import (
 // A Load is a batch of packets, and what was found in them. It is its handler's
 // until Flush has returned.
 type Load struct {
-	// Found are the messages in the order of the capture, the place of each being
-	// that of the packet that completes it. Where Lost is set there is no message:
-	// so many as Size says are missing between the addresses.
-	Found []packet.Payload
+	// Found are the messages in the order of the capture, each as the payload of
+	// the segment that completes it. Where Lost is set there is no message: so many
+	// as Size says are missing between the addresses.
+	Found []*packet.Segment
 	Seen  []Seen    // all packets, where they are watched
 	Tick  time.Time // where there are no packets: a live source has nothing more before
 	Data  any       // the handler's
@@ -32,6 +32,7 @@ type Load struct {
 	segments  []packet.Segment // of DNS ports
 	fragments []int            // which packets are
 	made      []packet.Segment // of fragments that have been put together
+	carried   []packet.Segment // by TCP: the messages
 	arena     []byte           // of what is found
 	json      []byte
 	_         cpu.CacheLinePad
@@ -84,7 +85,7 @@ func (l *Load) parse(parser *packet.Parser) {
 func (e *Engine) join(l *Load) {
 	packets, fragments, segments := l.batch.Packets, l.fragments, l.segments
 	l.made = slices.Grow(l.made[:0], len(fragments)) // what is found points there
-	l.Found = l.Found[:0]
+	l.Found, l.carried = l.Found[:0], l.carried[:0]
 	e.joined = l
 	e.streams.Exchange(l.arena)
 	for i := range packets {
@@ -132,16 +133,19 @@ func (e *Engine) tell() {
 }
 
 // find puts m among what is found.
-func (l *Load) find(m *packet.Payload) {
-	n := len(l.Found)
-	l.Found = slices.Grow(l.Found, 1)[:n+1]
-	// One by one as they were written: to move all at once would wait for that.
-	p := &l.Found[n]
-	p.Segment, p.Data, p.Size = m.Segment, m.Data, m.Size
+func (l *Load) find(m *packet.Segment) {
+	if m.TCP {
+		n := len(l.carried)
+		if n == cap(l.carried) { // what is found already stays where it is
+			l.carried, n = make([]packet.Segment, 0, max(16, 2*n)), 0
+		}
+		l.carried = append(l.carried, *m)
+		m = &l.carried[n]
+	}
+	l.Found = append(l.Found, m)
 }
 
 // lose puts word of what is missing among what is found.
 func (l *Load) lose(n uint64, source, dest netip.Addr, place uint64) {
-	s := &packet.Segment{Lost: true, Source: source, Dest: dest, Place: place}
-	l.Found = append(l.Found, packet.Payload{Segment: s, Size: int(n)})
+	l.Found = append(l.Found, &packet.Segment{Lost: true, Source: source, Dest: dest, Place: place, Size: int(n)})
 }

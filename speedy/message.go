@@ -49,7 +49,7 @@ func (m *Message) Server() netip.Addr {
 	return m.Dest
 }
 
-// A Decoder makes messages of payloads. One worker owns it.
+// A Decoder makes messages of what carried them. One worker owns it.
 type Decoder struct {
 	Malformed uint64 // messages
 	sides     *Sides
@@ -69,17 +69,17 @@ func NewDecoder(sides *Sides, records bool) *Decoder {
 // look at nothing there. It is not counted as malformed then either.
 func (d *Decoder) OnlyQuestions() { d.msg.OnlyQuestions = true }
 
-// Decode reads p. The message is good until the next call and aliases p.
-func (d *Decoder) Decode(p *packet.Payload) *Message {
+// Decode reads the message of s, which it aliases and is good until the next call.
+func (d *Decoder) Decode(s *packet.Segment) *Message {
 	m := &d.msg
-	if m.Unpack(p.Data) != nil {
+	if m.Unpack(s.Payload) != nil {
 		d.Malformed++
 	}
-	m.Time, m.Place = p.Time, p.Place
-	m.Source, m.Dest = p.Source, p.Dest
-	m.SourcePort, m.DestPort = p.SourcePort, p.DestPort
-	m.Transport, m.Interface = p.Transport, p.Interface
-	m.Size = p.Size
+	m.Time, m.Place = s.Time, s.Place
+	m.Source, m.Dest = s.Source, s.Dest
+	m.SourcePort, m.DestPort = s.SourcePort, s.DestPort
+	m.Transport, m.Interface = s.Transport, s.Interface
+	m.Size = s.Size
 	if d.sides != nil {
 		m.FromServer = d.sides.FromServer(m.Source, m.Dest, m.SourcePort, m.DestPort, m.QR())
 	}

@@ -59,7 +59,7 @@ func (o *output) Work(l *Load, worker int) {
 	e := o.encoders[worker]
 	l.json = l.json[:0]
 	for i := range l.Found {
-		if l.json = e.enc.AppendFramed(l.json, e.dec.Decode(&l.Found[i])); len(l.json) >= o.limit {
+		if l.json = e.enc.AppendFramed(l.json, e.dec.Decode(l.Found[i])); len(l.json) >= o.limit {
 			o.engine.flushPart(l)
 			l.json = l.json[:0]
 		}

@@ -41,12 +41,12 @@ func (a *asking) engine(cfg speedy.Config) *speedy.Engine {
 
 // Order implements [speedy.Handler].
 func (a *asking) Order(l *speedy.Load) {
-	for i := range l.Found {
-		if p := &l.Found[i]; p.Lost {
-			a.lost += uint64(p.Size)
+	for _, s := range l.Found {
+		if s.Lost {
+			a.lost += uint64(s.Size)
 		} else if a.transactions() {
 			a.seen++
-			a.least = min(a.least, p.Time)
+			a.least = min(a.least, s.Time)
 		}
 	}
 	own := a.sides.IsServer
@@ -62,10 +62,9 @@ func (a *asking) Order(l *speedy.Load) {
 // Work implements [speedy.Handler].
 func (a *asking) Work(l *speedy.Load, share int) {
 	w := a.workers[share]
-	for i := range l.Found {
-		p := &l.Found[i]
-		if !p.Lost && (!w.transactions || speedy.Owner(p.Segment, len(a.workers)) == share) {
-			w.add(p)
+	for _, s := range l.Found {
+		if !s.Lost && (!w.transactions || speedy.Owner(s, len(a.workers)) == share) {
+			w.add(s)
 		}
 	}
 	w.reduce()
@@ -131,16 +130,16 @@ func newAsking(q *question, sides *speedy.Sides, anon *speedy.Anonymizer, worker
 }
 
 // add takes a message.
-func (a *asker) add(p *packet.Payload) {
-	a.first, a.last = min(a.first, p.Time), max(a.last, p.Time)
-	if a.skip >= 0 && len(p.Data) > 2 && int8(p.Data[2]>>7) == a.skip {
+func (a *asker) add(s *packet.Segment) {
+	a.first, a.last = min(a.first, s.Time), max(a.last, s.Time)
+	if a.skip >= 0 && len(s.Payload) > 2 && int8(s.Payload[2]>>7) == a.skip {
 		a.window.Messages++
 		return
 	}
 	if a.batch.Full() {
 		a.reduce()
 	}
-	a.batch.Take(p)
+	a.batch.Take(s)
 }
 
 func (a *asker) reduce() {
