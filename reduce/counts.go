@@ -31,6 +31,17 @@ func (c *counts) at(v uint32) *uint64 {
 	return &c.pages[p][v&255]
 }
 
+// again adds one at v where there is a count, and reports whether there is.
+func (c *counts) again(v uint32) bool {
+	if p := int(v >> 8); p < len(c.pages) && c.pages[p] != nil {
+		if at := &c.pages[p][v&255]; *at != 0 {
+			*at++
+			return true
+		}
+	}
+	return false
+}
+
 // add adds n at v, and reports whether there was room.
 func (c *counts) add(v uint32, n uint64) bool {
 	if c.names == nil && v >= smallNumbers && v != absentValue {

@@ -299,7 +299,11 @@ func (d *declared) addAll(list []*Event) {
 				d.keyless++
 				continue
 			}
-			d.add(&key{uint32(*c)}, 1)
+			if v := uint32(*c); d.table != nil {
+				d.table.add(&key{v}, 1)
+			} else if !d.counts.again(v) {
+				d.add(&key{v}, 1)
+			}
 		}
 	case d.measure <= Rate && len(d.by) > 1:
 		// All keys first, so that the processor does not wait for one look-up

@@ -208,13 +208,13 @@ func (w *Window) add(list []*Event) {
 	if t != nil {
 		t.releaseAnswered()
 	}
+	w.Messages += uint64(len(list))
 	for _, e := range list {
-		w.Messages++
 		if e.Malformed != 0 {
 			w.Malformed++
 		}
-		e.unmatch()
-		if t != nil {
+		if t != nil { // else nobody asks
+			e.unmatch()
 			t.see(e)
 		}
 	}
@@ -235,6 +235,10 @@ func (w *Window) reduce(list []*Event) {
 	for i := range g.scopes {
 		s := &g.scopes[i]
 		s.events = s.events[:0]
+		if s.of&Messages == Messages && list[0].Match != TimedOut { // which come alone
+			s.events = append(s.events, list...)
+			continue
+		}
 		for _, e := range list {
 			if s.of&e.scope() != 0 {
 				s.events = append(s.events, e)
