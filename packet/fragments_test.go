@@ -138,6 +138,35 @@ func TestFragmentsOtherPort(t *testing.T) {
 	}
 }
 
+// Fragments that cannot lead to DNS are of other traffic too, also of IPv6,
+// where their number is that of the first header.
+func TestFragmentsOtherProtocol(t *testing.T) {
+	const icmp6, esp = 58, 50
+	for _, proto := range []uint8{icmp6, esp} {
+		ping := ipv6(protoFragment, frag(proto, 0, true, make([]byte, 1232)))
+		_, stats, lost := reassemble(t, 0, ping)
+		if stats.NotDNSPort != 1 || lost != 0 {
+			t.Errorf("protocol %d: %+v, %d lost", proto, stats, lost)
+		}
+	}
+	options := ipv6(protoFragment, frag(protoDestOpts, 0, true, make([]byte, 1232)))
+	if _, stats, lost := reassemble(t, 0, options); stats.Fragments != 1 || lost != 1 {
+		t.Errorf("what stands behind options nobody knows: %+v, %d lost", stats, lost)
+	}
+}
+
+// A datagram with an authentication header (RFC 4302) is put together like any.
+func TestFragmentsAuthenticated(t *testing.T) {
+	payload := cat([]byte{protoUDP, 4, 0, 0}, make([]byte, 20), udp(4000, 53, big))
+	packets := split4(7, payload, part{0, 1480, true}, part{1480, len(payload), false})
+	for _, b := range packets {
+		b[9] = protoAH
+	}
+	if got, stats, _ := reassemble(t, 0, packets...); len(got) != 1 || !bytes.Equal(got[0], big) {
+		t.Errorf("%d payloads: %+v", len(got), stats)
+	}
+}
+
 // A datagram that is not complete after a minute of capture time never will be.
 func TestFragmentsTimeOut(t *testing.T) {
 	u := udp(4000, 53, big)

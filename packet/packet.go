@@ -193,7 +193,7 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		s.Source = netip.AddrFrom4([4]byte(b[12:16]))
 		s.Dest = netip.AddrFrom4([4]byte(b[16:20]))
 		if f := binary.BigEndian.Uint16(b[6:]); f&0x3fff != 0 { // offset, or more to come
-			if proto := b[9]; proto != protoUDP && proto != protoTCP && !carriesPackets(proto) {
+			if !mayCarryDNS(b[9]) {
 				return NotDNSPort
 			}
 			key := datagramKey{s.Source, s.Dest, uint32(binary.BigEndian.Uint16(b[4:])), b[9]}
@@ -217,6 +217,20 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		return p.ipv6(pkt, b[6], b[40:min(40+max(size, 0), len(b))], size, s)
 	}
 	return NotIP
+}
+
+// mayCarryDNS reports whether the payload of an IPv4 packet may lead to DNS.
+func mayCarryDNS(proto uint8) bool {
+	return proto == protoUDP || proto == protoTCP || proto == protoAH || carriesPackets(proto)
+}
+
+// isExtension reports whether a header of IPv6 is one that others follow.
+func isExtension(next uint8) bool {
+	switch next {
+	case protoHopByHop, protoRouting, protoDestOpts, protoMobility, protoHIP, protoShim6, protoFragment:
+		return true
+	}
+	return false
 }
 
 // ipv6 walks extension headers (RFC 8200 §4), each at least eight octets of b.
@@ -265,7 +279,11 @@ func (p *Parser) fragment(pkt *capture.Packet, s *Segment, key datagramKey, prot
 		return NotIP // a fragment inside fragments
 	}
 	other := false
-	if off == 0 && (proto == protoUDP || proto == protoTCP) && len(data) >= 4 {
+	switch {
+	case off != 0: // the first one tells
+	case !mayCarryDNS(proto) && !isExtension(proto):
+		other = true
+	case (proto == protoUDP || proto == protoTCP) && len(data) >= 4:
 		dest := binary.BigEndian.Uint16(data[2:])
 		other = !p.isDNS(binary.BigEndian.Uint16(data)) && !p.isDNS(dest) && !isTunnel(dest)
 	}
@@ -276,7 +294,7 @@ func (p *Parser) fragment(pkt *capture.Packet, s *Segment, key datagramKey, prot
 	p.whole = true
 	defer func() { p.whole = false }()
 	door := NotDNSPort
-	if s.Source.Is4() {
+	if s.Source.Is4() && d.proto != protoAH {
 		door = p.transport(pkt, d.proto, d.whole, len(d.whole), s)
 	} else {
 		door = p.ipv6(pkt, d.proto, d.whole, len(d.whole), s)
