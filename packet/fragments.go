@@ -56,8 +56,9 @@ type fragment struct {
 
 // add takes a fragment and returns the datagram when it is the one that was
 // missing, with its payload in one piece. other says that the fragment shows a
-// datagram without DNS.
-func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off int, more, other bool, data []byte, size int) *datagram {
+// datagram without DNS, packets how many have carried it: more than one where it
+// was in a tunnel's fragments.
+func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off int, more, other bool, data []byte, size int, packets uint64) *datagram {
 	f.expire(p, f.now-fragmentsNS)
 	d := f.waiting[key]
 	if d == nil {
@@ -71,8 +72,8 @@ func (f *fragments) add(p *Stats, s *Segment, key datagramKey, proto uint8, off 
 		f.waiting[key] = d
 		f.queue = append(f.queue, d)
 	}
-	d.packets++
-	f.packets++
+	d.packets += packets
+	f.packets += packets
 	d.other = d.other || other
 	if d.refused || !d.put(proto, off, more, data, size) {
 		// Its other fragments are refused as they come.

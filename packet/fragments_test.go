@@ -167,6 +167,38 @@ func TestFragmentsAuthenticated(t *testing.T) {
 	}
 }
 
+// A tunnel makes fragments of full packets, which may be fragments themselves.
+func TestFragmentsInFragments(t *testing.T) {
+	u := udp(4000, 53, big)
+	var packets [][]byte
+	for i, b := range split4(7, u, part{0, 1480, true}, part{1480, 2960, true}, part{2960, len(u), false}) {
+		b = cat([]byte{0, 0, 0x08, 0}, b)   // GRE
+		parts := []part{{0, len(b), false}} // the last one is short
+		if len(b) > 1480 {
+			parts = []part{{0, 1480, true}, {1480, len(b), false}}
+		}
+		for _, o := range split4(uint16(i), b, parts...) {
+			o[9] = protoGRE
+			copy(o[12:], []byte{203, 0, 113, 1, 203, 0, 113, 2})
+			packets = append(packets, o)
+		}
+	}
+	got, stats, lost := reassemble(t, 0, packets...)
+	if len(got) != 1 || !bytes.Equal(got[0], big) || lost != 0 || stats.Joined != 4 {
+		t.Errorf("%d payloads, %d lost: %+v", len(got), lost, stats)
+	}
+	// The packets of fragments that made a fragment are lost with it.
+	got, stats, lost = reassemble(t, 0, packets[:4]...)
+	if len(got) != 0 || lost != 1 || stats.Fragments != 4 {
+		t.Errorf("without the last: %d payloads, %d lost: %+v", len(got), lost, stats)
+	}
+	// Those of other traffic leave by its door.
+	be.PutUint16(packets[0][20+4+20+2:], 123)
+	if got, stats, lost = reassemble(t, 0, packets...); len(got) != 0 || lost != 0 || stats.NotDNSPort != 5 {
+		t.Errorf("of another port: %d payloads, %d lost: %+v", len(got), lost, stats)
+	}
+}
+
 // A datagram that is not complete after a minute of capture time never will be.
 func TestFragmentsTimeOut(t *testing.T) {
 	u := udp(4000, 53, big)

@@ -185,7 +185,7 @@ func FuzzFragments(f *testing.F) {
 				payloads = append(payloads, bytes.Clone(s.Payload))
 			}
 			lost += len(p.TakeLost())
-			if got := &p.fragments; got.held > fragmentsHeld || len(got.waiting) != len(n.datagrams) || p.whole || p.depth != 0 {
+			if got := &p.fragments; got.held > fragmentsHeld || len(got.waiting) != len(n.datagrams) || p.joins != 0 || p.before != 0 || p.depth != 0 {
 				t.Fatalf("packet %d: %d octets of %d datagrams, want %d of them", i, got.held, len(got.waiting), len(n.datagrams))
 			}
 		}
@@ -282,7 +282,7 @@ func FuzzTunnels(f *testing.F) {
 			p := NewParser(53)
 			p.depth = depth // as if in so many tunnels
 			d = p.Parse(&capture.Packet{Time: 7, Data: b, Wire: len(b), Link: link}, &s)
-			if p.depth != depth || p.whole {
+			if p.depth != depth || p.joins != 0 || p.before != 0 {
 				t.Errorf("depth %d, was %d", p.depth, depth)
 			}
 			p.Close()

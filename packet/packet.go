@@ -93,8 +93,9 @@ type Parser struct {
 	fork      bool
 	swept     int64 // time that had passed when TakeSweep told it last
 	fragments fragments
-	depth     int  // of tunnels around what is being read
-	whole     bool // a datagram that was put together is being read
+	depth     int    // of tunnels around what is being read
+	joins     int    // of datagrams around it that were put together
+	before    uint64 // packets of those, but for the one that completed them
 	tap       capture.Dnstap
 	_         cpu.CacheLinePad
 }
@@ -275,8 +276,8 @@ func (p *Parser) fragment(pkt *capture.Packet, s *Segment, key datagramKey, prot
 	if p.fork {
 		return Fragment
 	}
-	if p.whole {
-		return NotIP // a fragment inside fragments
+	if p.joins == maxNesting {
+		return NotIP
 	}
 	other := false
 	switch {
@@ -287,20 +288,26 @@ func (p *Parser) fragment(pkt *capture.Packet, s *Segment, key datagramKey, prot
 		dest := binary.BigEndian.Uint16(data[2:])
 		other = !p.isDNS(binary.BigEndian.Uint16(data)) && !p.isDNS(dest) && !isTunnel(dest)
 	}
-	d := p.fragments.add(&p.Stats, s, key, proto, int(off)*8, more, other, data, size)
+	packets := p.before + 1
+	p.before = 0
+	d := p.fragments.add(&p.Stats, s, key, proto, int(off)*8, more, other, data, size, packets)
 	if d == nil {
 		return Fragment
 	}
-	p.whole = true
-	defer func() { p.whole = false }()
+	p.joins++
+	p.before = d.packets - 1
 	door := NotDNSPort
 	if s.Source.Is4() && d.proto != protoAH {
 		door = p.transport(pkt, d.proto, d.whole, len(d.whole), s)
 	} else {
 		door = p.ipv6(pkt, d.proto, d.whole, len(d.whole), s)
 	}
-	// The fragments before this one leave by the same door.
-	switch n := d.packets - 1; door {
+	p.joins--
+	// The fragments before this one leave by the same door, unless they wait as
+	// a part of the fragment that they made.
+	n := p.before
+	p.before = 0
+	switch door {
 	case DNS:
 		p.Stats.Joined += n
 	case NotDNSPort:

@@ -91,10 +91,17 @@ func fragments() []capt {
 	}
 	outer := vxlan(ether(typeIPv4, tell(client, long(7, "big.example.org.", 600))))[20:]
 	wrapped := split(client, 9, udpProto, outer, part{0, 488, true}, part{488, len(outer), false})
+	var twice [][]byte // full packets do not fit in a tunnel
+	for i, p := range split(server, 9, udpProto, u4, part{0, 240, true}, part{240, 480, true}, part{480, len(u4), false}) {
+		p = vxlan(ether(typeIPv4, p))[20:]
+		half := len(p) / 2 &^ 7
+		twice = append(twice, split(client, uint32(10+i), udpProto, p, part{0, half, true}, part{half, len(p), false})...)
+	}
 	return append(all,
 		capt{"ipv6-fragments-atomic.pcap", "IPv6: atomic fragments of equal identification, whole by RFC 6946", raw(append(split(client6, 7, udpProto, atomic, part{0, len(atomic), false}), split(client6, 7, udpProto, atomic, part{0, len(atomic), false})...)...)},
 		capt{"ipv6-fragments-extensions.pcap", "IPv6: fragments behind a hop-by-hop header", raw(behind...)},
 		capt{"fragments-in-tunnel.pcap", "fragments inside a tunnel", raw(tunnelled...)},
 		capt{"fragments-of-tunnel.pcap", "a tunnel's packet in fragments", raw(wrapped...)},
+		capt{"fragments-in-fragments.pcap", "fragments inside a tunnel, whose packets are in fragments", raw(twice...)},
 	)
 }
