@@ -78,13 +78,14 @@ func (p *Parser) mpls(pkt *capture.Packet, b []byte, s *Segment) Door {
 	return NotIP
 }
 
-// isFrame reports whether b looks like an Ethernet frame with IP in it.
+// isFrame reports whether b looks like an Ethernet frame that leads to IP.
 func isFrame(b []byte) bool {
 	if len(b) < 14 {
 		return false
 	}
 	switch binary.BigEndian.Uint16(b[12:]) {
-	case etherIPv4, etherIPv6, etherVLAN, etherQinQ:
+	case etherIPv4, etherIPv6, etherMPLS, etherMPLSm, etherPPPoE,
+		etherVLAN, etherQinQ, etherQinQ91, etherQinQ92, etherQinQ93:
 		return true
 	}
 	return false

@@ -72,6 +72,11 @@ func TestTunnels(t *testing.T) {
 	f("MPLS in IP", raw, outer(protoMPLS, cat([]byte{0, 1, 1, 64}, v4)), query4)
 	f("a pseudowire", eth, ether(0x8847, cat([]byte{0, 1, 1, 64}, frame)), query4)
 	f("a pseudowire with a control word", eth, ether(0x8847, cat([]byte{0, 1, 1, 64, 0, 0, 0, 9}, frame)), query4)
+	for _, tag := range []uint16{0x8100, 0x88a8, 0x9100, 0x9200, 0x9300} {
+		f("a pseudowire of a VLAN", eth, ether(0x8847, cat([]byte{0, 1, 1, 64, 0, 0, 0, 9}, ether(tag, cat([]byte{0, 42, 8, 0}, v4)))), query4)
+	}
+	f("a pseudowire of MPLS", eth, ether(0x8847, cat([]byte{0, 1, 1, 64, 0, 0, 0, 9}, ether(0x8847, cat([]byte{0, 1, 1, 64}, v4)))), query4)
+	f("a pseudowire of PPPoE", eth, ether(0x8847, cat([]byte{0, 1, 1, 64, 0, 0, 0, 9}, ether(0x8864, cat([]byte{0x11, 0, 0, 1}, words(uint16(len(v4)+2), 0x21), v4)))), query4)
 	f("a backbone's tag", eth, ether(0x88e7, cat(make([]byte, 4), frame)), query4)
 	f("a security group's tag", eth, ether(0x8909, cat([]byte{1, 1, 0, 1, 0, 9, 8, 0}, v4)), query4)
 	f("MPLS in its pseudowire, and so on", eth, bytes.Repeat(ether(0x8847, []byte{0, 1, 1, 64}), 1000), notIP)
