@@ -9,6 +9,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -51,6 +52,9 @@ func (f *Filter) Program(link capture.LinkType) ([]bpf.RawInstruction, error) {
 func (f *Filter) program(link capture.LinkType) (Program, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if link == capture.LinkDnstap { // which is not of the registry, so its number says nothing
+		return nil, errors.New("--filter: it selects packets, and dnstap has none")
+	}
 	if f.given != nil {
 		// Nothing in a program says what it was made for.
 		if link != capture.LinkEthernet {

@@ -68,6 +68,9 @@ func TestRefused(t *testing.T) {
 	if _, err := f.Match(&capture.Packet{Link: capture.LinkNull}); err == nil || !strings.Contains(err.Error(), "link type 0") {
 		t.Error(err)
 	}
+	if _, err := f.Match(&capture.Packet{Link: capture.LinkDnstap}); err == nil || !strings.Contains(err.Error(), "dnstap has none") {
+		t.Error(err)
+	}
 	if f, err = New("1,6 0 0 1"); err != nil {
 		t.Fatal(err)
 	}

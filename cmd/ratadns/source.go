@@ -122,6 +122,9 @@ const maxRings = 4
 // open opens what -r, -i and --dnstap name; without any that is standard input.
 // Workers is how many will share the flows.
 func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (*source, error) {
+	if err := s.checkPorts(); err != nil {
+		return nil, err
+	}
 	names := s.names()
 	selected, err := s.filter()
 	if err != nil {
@@ -178,6 +181,15 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// checkPorts refuses a list of nothing, as a variable of a shell may give: all
+// packets would leave by the door of other ports.
+func (s *sourceFlags) checkPorts() error {
+	if len(s.Ports) == 0 {
+		return usagef("--ports: names no port; left out it is 53")
+	}
+	return nil
 }
 
 // filter is what --filter says, or nil.

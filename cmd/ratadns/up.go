@@ -145,6 +145,9 @@ func (c *upCmd) isSample() bool { return len(c.names()) == 0 && !c.live() }
 // source is what the flags name, a capture at its pace, or the sample for ever.
 func (c *upCmd) source(e *env, workers int, speed float64) (*source, error) {
 	if c.isSample() {
+		if err := c.checkPorts(); err != nil {
+			return nil, err
+		}
 		selected, err := c.filter()
 		if err != nil {
 			return nil, err
