@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"ratadns/archive"
 	"ratadns/capture"
@@ -56,14 +58,30 @@ func (c *replayCmd) Run(e *env) error {
 	return noPackets(err)
 }
 
-// apart refuses to write to a file that is also read.
+// apart refuses to write to a file that is also read, by its name, in a directory
+// or from standard input.
 func apart(path string, inputs []string) error {
 	out, err := os.Stat(path)
 	if err != nil {
 		return nil // it is new
 	}
 	for _, name := range inputs {
-		if in, err := os.Stat(name); err == nil && os.SameFile(in, out) {
+		in, err := os.Stat(name)
+		if name == "-" {
+			in, err = os.Stdin.Stat()
+		}
+		if err != nil {
+			continue // opening it tells what is wrong
+		}
+		same := os.SameFile(in, out)
+		if in.IsDir() {
+			entries, _ := os.ReadDir(name)
+			same = slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+				in, err := os.Stat(filepath.Join(name, e.Name()))
+				return err == nil && os.SameFile(in, out)
+			})
+		}
+		if same {
 			return usagef("-w %s: is also read; another file would do", path)
 		}
 	}
