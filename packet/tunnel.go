@@ -127,11 +127,16 @@ func (p *Parser) gre(pkt *capture.Packet, b []byte, s *Segment) Door {
 		}
 		ether = etherTEB
 	case etherERSPAN3:
-		n += 12
-		if len(b) >= n && b[n-1]&1 != 0 { // a platform's subheader follows
+		if n += 12; len(b) < n {
+			return NotIP
+		}
+		const packet = 2
+		if ether = etherTEB; b[n-2]>>2&31 == packet { // without Ethernet
+			ether = etherIPv4 // its version field tells
+		}
+		if b[n-1]&1 != 0 { // a platform's subheader follows
 			n += 8
 		}
-		ether = etherTEB
 	}
 	if len(b) < n {
 		return NotIP

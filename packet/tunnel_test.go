@@ -84,6 +84,8 @@ func TestTunnels(t *testing.T) {
 	f("ERSPAN II", raw, gre(0x1000, etherERSPAN2, 4+8, frame), query4)
 	f("ERSPAN III", raw, gre(0x1000, etherERSPAN3, 4+12, frame), query4)
 	f("ERSPAN III with subheader", raw, gre(0x1000, etherERSPAN3, 4, cat(make([]byte, 11), []byte{1}, make([]byte, 8), frame)), query4)
+	f("ERSPAN III of IP", raw, gre(0x1000, etherERSPAN3, 4, cat(make([]byte, 10), []byte{2 << 2, 0}, v6)), query6)
+	f("ERSPAN III, cut", raw, gre(0x1000, etherERSPAN3, 4, make([]byte, 11)), notIP)
 	f("VXLAN", raw, outer(protoUDP, udp(50000, portVXLAN, vxlan)), query4)
 	f("VXLAN without its flag", raw, outer(protoUDP, udp(50000, portVXLAN, put(vxlan, 0, 0))), otherPort)
 	f("VXLAN over IPv6", raw, ipv6(protoUDP, udp(50000, portVXLAN, vxlan)), query4)
