@@ -118,7 +118,7 @@ func (d *declared) reportTable(r *report.Report, rows []rankedRow, shown []int32
 		if !d.fitsState(rows) {
 			// Those that are shown come first, then the others as they are ranked.
 			d.show(rows, shown)
-			order := slices.Clone(shown)
+			order := append(make([]int32, 0, len(rows)), shown...)
 			for _, i := range d.best(rows) {
 				if rows[i].left {
 					order = append(order, i)
