@@ -20,6 +20,7 @@ const (
 	etherVNTag  = 0x8926 // which switches of virtual machines leave in mirrored frames
 	etherETag   = 0x893f // the same of IEEE 802.1BR
 	etherMACsec = 0x88e5
+	etherNSH    = 0x894f // service chains (RFC 8300)
 
 	maxEtherLength = 1500 // up to here it is a length (IEEE 802.3)
 )
@@ -207,6 +208,25 @@ func (p *Parser) ether(pkt *capture.Packet, ether uint16, b []byte, s *Segment) 
 				return NotIP
 			}
 			ether, b = binary.BigEndian.Uint16(b[6:]), b[8:]
+		case etherNSH:
+			n := 8
+			if len(b) >= n {
+				n = max(n, int(b[1]&0x3f)*4)
+			}
+			if len(b) < n {
+				return NotIP
+			}
+			next := b[3]
+			switch b = b[n:]; next {
+			case 1, 2:
+				ether = etherIPv4 // its version field tells
+			case 3:
+				return p.inside(pkt, etherTEB, b, s)
+			case 5:
+				ether = etherMPLS
+			default:
+				return NotIP
+			}
 		case etherMACsec:
 			// IEEE 802.1AE: what is not encrypted goes on behind the tag and
 			// perhaps the sender's identifier.
@@ -228,6 +248,9 @@ func (p *Parser) ether(pkt *capture.Packet, ether uint16, b []byte, s *Segment) 
 			if ether > maxEtherLength {
 				p.Stats.unknownType(ether)
 				return NotIP
+			}
+			if len(b) >= 3 && string(b[:3]) == "\x06\x06\x03" { // IP by LLC alone
+				return p.ip(pkt, b[3:], s)
 			}
 			if len(b) < 8 || string(b[:6]) != "\xaa\xaa\x03\x00\x00\x00" {
 				return NotIP

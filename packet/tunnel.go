@@ -27,10 +27,12 @@ const (
 // UDP ports that carry packets.
 const (
 	portL2TP   = 1701  // RFC 2661
+	portTeredo = 3544  // RFC 4380
 	portGTP    = 2152  // of mobile networks (3GPP TS 29.281)
 	portVXLAN  = 4789  // RFC 7348
 	portGPE    = 4790  // VXLAN of any protocol (draft-ietf-nvo3-vxlan-gpe)
 	portGeneve = 6081  // RFC 8926
+	portMPLS   = 6635  // RFC 7510
 	portFlat   = 8472  // VXLAN by the default of Linux
 	portTZSP   = 37008 // TaZmen Sniffer Protocol, as mirroring routers send it
 )
@@ -156,7 +158,7 @@ func carriesPackets(proto uint8) bool {
 // isTunnel reports whether a UDP port carries packets.
 func isTunnel(port uint16) bool {
 	switch port {
-	case portL2TP, portGTP, portVXLAN, portGPE, portGeneve, portFlat, portTZSP:
+	case portL2TP, portTeredo, portGTP, portVXLAN, portGPE, portGeneve, portMPLS, portFlat, portTZSP:
 		return true
 	}
 	return false
@@ -173,7 +175,13 @@ func (p *Parser) udpTunnel(pkt *capture.Packet, port uint16, b []byte, s *Segmen
 			return p.inside(pkt, etherIPv4, b[8:], s) // its version field tells
 		case 3:
 			return p.inside(pkt, etherTEB, b[8:], s)
+		case 4:
+			return p.inside(pkt, etherNSH, b[8:], s)
 		}
+	case port == portMPLS:
+		return p.inside(pkt, etherMPLS, b, s)
+	case port == portTeredo || s.SourcePort == portTeredo:
+		return p.teredo(pkt, b, s)
 	case port == portGTP:
 		return p.gtp(pkt, b, s)
 	case port == portL2TP || s.SourcePort == portL2TP:
@@ -182,10 +190,17 @@ func (p *Parser) udpTunnel(pkt *capture.Packet, port uint16, b []byte, s *Segmen
 		if n := 8 + int(b[0]&0x3f)*4; len(b) >= n {
 			return p.inside(pkt, binary.BigEndian.Uint16(b[2:]), b[n:], s)
 		}
-	case port == portTZSP && len(b) >= 4 && b[0] == 1 && b[1] <= 1 && binary.BigEndian.Uint16(b[2:]) == 1:
+	case port == portTZSP && len(b) >= 4 && b[0] == 1 && b[1] <= 1:
+		const ethernet, wireless = 1, 18
+		frame := binary.BigEndian.Uint16(b[2:])
+		if frame != ethernet && frame != wireless {
+			return NotDNSPort
+		}
 		// Tags of type, length, value up to the end tag; padding has no length.
 		for b = b[4:]; len(b) > 0; {
 			switch {
+			case b[0] == 1 && frame == wireless:
+				return p.wireless(pkt, b[1:], s)
 			case b[0] == 1:
 				return p.inside(pkt, etherTEB, b[1:], s)
 			case b[0] == 0:
@@ -199,6 +214,21 @@ func (p *Parser) udpTunnel(pkt *capture.Packet, port uint16, b []byte, s *Segmen
 		return NotIP
 	}
 	return NotDNSPort
+}
+
+// teredo reads IPv6 behind what a Teredo server adds (RFC 4380 §5.1.1).
+func (p *Parser) teredo(pkt *capture.Packet, b []byte, s *Segment) Door {
+	if len(b) >= 4 && b[0] == 0 && b[1] == 1 { // authentication
+		n := 4 + int(b[2]) + int(b[3]) + 9
+		b = b[min(n, len(b)):]
+	}
+	if len(b) >= 8 && b[0] == 0 && b[1] == 0 { // origin
+		b = b[8:]
+	}
+	if len(b) == 0 || b[0]>>4 != 6 {
+		return NotDNSPort
+	}
+	return p.inside(pkt, etherIPv6, b, s)
 }
 
 // gtp reads a packet of a user of a mobile network (3GPP TS 29.281 §5.1).

@@ -77,6 +77,9 @@ func links() []capt {
 		{"ethernet-snap.pcap", "IPv4 and IPv6 behind LLC and SNAP, also behind a VLAN tag; LLC alone", eth(
 			ether(uint16(8+len(v4)), snap(typeIPv4, v4)), ether(uint16(8+len(v6)), snap(typeIPv6, v6)),
 			ether(typeVLAN, tag(42, uint16(8+len(r4)), snap(typeIPv4, r4))), ether(40, cat([]byte{0x42, 0x42, 3}, make([]byte, 43))))},
+		{"ethernet-llc.pcap", "IPv4 behind LLC without SNAP", eth(ether(uint16(3+len(v4)), cat([]byte{6, 6, 3}, v4)))},
+		{"service-chain.pcap", "service chains (NSH) of IPv4, IPv6, Ethernet and MPLS", eth(
+			ether(0x894f, nsh(1, 6, v4)), ether(0x894f, nsh(2, 2, v6)), ether(0x894f, nsh(3, 2, ether(typeIPv4, r4))), ether(0x894f, nsh(5, 6, label(16, true, r6))))},
 		{"vn-tag.pcap", "VN-Tag, and a VLAN tag behind it", eth(
 			ether(0x8926, cat(u16(1, 2, typeIPv4), v4)), ether(0x8926, cat(u16(1, 2, typeVLAN), tag(42, typeIPv6, r6))))},
 		{"e-tag.pcap", "E-Tag of 802.1BR, and a VLAN tag behind it", eth(

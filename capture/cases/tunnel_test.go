@@ -80,6 +80,13 @@ func tunnels() []capt {
 		{"tzsp.pcap", "TZSP with and without tags and padding", raw(tzsp("\x01", f4), tzsp("\x0a\x01\x05\x00\x0d\x01\x02\x01", f6))},
 		{"vxlan-gpe.pcap", "VXLAN-GPE of IPv4, IPv6 and Ethernet", raw(
 			over(4790, cat(u32(0x0c000001, 7<<8), v4)), over(4790, cat(u32(0x0c000002, 7<<8), v6)), over(4790, cat(u32(0x0c000003, 7<<8), ether(typeIPv4, r4))))},
+		{"vxlan-gpe-nsh.pcap", "VXLAN-GPE of service chains (NSH) of IPv4 and Ethernet", raw(
+			over(4790, cat(u32(0x0c000004, 7<<8), nsh(1, 2, v4))), over(4790, cat(u32(0x0c000004, 7<<8), nsh(3, 6, f6))))},
+		{"mpls-in-udp.pcap", "MPLS in UDP", raw(over(6635, label(16, true, v4)), over(6635, label(16, false, label(17, true, v6))))},
+		{"teredo.pcap", "Teredo, with authentication, with an origin, with both; a bubble", raw(
+			over(3544, v6), over(3544, cat([]byte{0, 1, 0, 0}, make([]byte, 9), v6)), over(3544, cat(u16(0, 0x5555), u32(0xc0000201), v6)),
+			over(3544, cat([]byte{0, 1, 2, 4}, make([]byte, 15), u16(0, 0x5555), u32(0xc0000201), v6)), over(3544, ip(client6, server6, 59, nil)))},
+		{"tzsp-wireless.pcap", "TZSP of IEEE 802.11", raw(over(37008, cat([]byte{1, 0, 0, 18, 1}, wireless(0x08, 1, 24, typeIPv4, v4))))},
 		{"pptp.pcap", "PPTP with and without a number and acknowledgements; GRE of PPP", raw(
 			greOf(0x3001, typePPP, ppp(v4)), ip(near, far, gre, cat(u16(0x2081, typePPP, 99, 42), u32(6), []byte{0x21}, r4)), greOf(0, typePPP, ppp(v4)))},
 		{"gtp.pcap", "GTP-U plain, with a sequence number, with an extension header; an echo", raw(
@@ -103,6 +110,15 @@ func tunnels() []capt {
 // icmp is an error that quotes a packet.
 func icmp(kind, code byte, packet []byte) []byte {
 	return cat([]byte{kind, code, 0, 0}, u32(0), packet)
+}
+
+// nsh is a packet of a service chain, whose header has so many words.
+func nsh(next, words byte, packet []byte) []byte {
+	kind := byte(2) // of metadata of any length, here none
+	if words == 6 {
+		kind = 1
+	}
+	return cat([]byte{0x0f, 0xc0 | words, kind, next}, u32(7<<8|255), make([]byte, 4*int(words)-8), packet)
 }
 
 // gtp is a packet of a user of a mobile network, with those octets behind the
