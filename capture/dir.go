@@ -10,7 +10,8 @@ import (
 )
 
 // expand puts the captures in a directory in its place. Hidden files are not
-// meant; other files that are no captures are told.
+// meant; other files that are no captures are told, and those that are cut before
+// their first packet, as the newest one of a program that still writes it.
 func expand(names []string, log *slog.Logger) (all []string, err error) {
 	stdin := 0
 	for _, name := range names {
@@ -31,7 +32,7 @@ func expand(names []string, log *slog.Logger) (all []string, err error) {
 		before := len(all)
 		for _, e := range entries {
 			path := filepath.Join(name, e.Name())
-			switch err := notCapture(path); {
+			switch err := nothingIn(path); {
 			case e.IsDir() || strings.HasPrefix(e.Name(), "."):
 			case err != nil:
 				log.Warn("file in a directory is left out", "err", err)
@@ -46,9 +47,9 @@ func expand(names []string, log *slog.Logger) (all []string, err error) {
 	return all, nil
 }
 
-// notCapture says why the file is none, or nil: of what cannot be read, and of a
-// pipe, opening it tells.
-func notCapture(path string) error {
+// nothingIn says why there is nothing to be read of the file, or nil: of what cannot
+// be opened, and of a pipe, opening it tells.
+func nothingIn(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
 		return nil
@@ -57,7 +58,7 @@ func notCapture(path string) error {
 	switch {
 	case err == nil:
 		f.Close()
-	case errors.Is(err, errNotCapture):
+	case errors.Is(err, errNotCapture), errors.Is(err, errCutAtOnce), errors.Is(err, errCutHeader):
 		return err
 	}
 	return nil

@@ -81,8 +81,11 @@ func NewReader(name string, r io.Reader, log *slog.Logger) (Source, error) {
 // errNotCapture is of a file of another kind, or an empty one.
 var errNotCapture = errors.New("not a capture")
 
-// errCutAtOnce is of a compressed capture that gives nothing at all.
-var errCutAtOnce = errors.New("cut inside its first compressed block")
+// These are of captures that are cut before their first packet.
+var (
+	errCutAtOnce = errors.New("cut inside its first compressed block")
+	errCutHeader = errors.New("cut inside its header")
+)
 
 func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 	f := &file{name: name, log: log}
@@ -123,7 +126,7 @@ func newFile(name string, r io.Reader, log *slog.Logger) (*file, error) {
 	}
 	if n < pcapHeaderLen {
 		if _, ok := newPcap(append(head, make([]byte, pcapHeaderLen-n)...)); ok {
-			return nil, fmt.Errorf("%s: cut inside its header", name)
+			return nil, fmt.Errorf("%s: %w", name, errCutHeader)
 		}
 	}
 	for _, f := range foreigners {
