@@ -186,6 +186,7 @@ func (c *reportCmd) question() (*question, error) {
 		c.Measure = reduce.Count.String()
 	}
 	q.column = c.Measure
+	c.By = withArguments(c.By)
 	q.entry = &reduce.Entry{Name: c.Measure, By: c.By}
 	var err error
 	if q.entry.Of, err = reduce.ParseScope(c.Of); err != nil {
@@ -244,6 +245,21 @@ func (c *reportCmd) used(q *question) error {
 		return usagef("--top with --use %s: it has no rows", c.Use)
 	}
 	return nil
+}
+
+// withArguments puts together again what a list was taken apart at: the comma of
+// client_subnet(16,32) is of the field.
+func withArguments(list []string) (fields []string) {
+	open := false
+	for _, s := range list {
+		if open {
+			s = fields[len(fields)-1] + "," + s
+			fields = fields[:len(fields)-1]
+		}
+		fields = append(fields, s)
+		open = strings.Contains(s, "(") && !strings.Contains(s, ")")
+	}
+	return fields
 }
 
 // measureWord is the measure of a reducer as a question has it.
