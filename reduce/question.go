@@ -56,7 +56,7 @@ func (f *Field) check(of Scope) error {
 			return fmt.Errorf("%q is known of %s only", f.Name, s.word)
 		}
 	}
-	return fmt.Errorf("%q is not known of them", f.Name)
+	return fmt.Errorf("%q is known of %s only", f.Name, f.Of.Word())
 }
 
 // inQuestion are the fields that a message's header, question and flow have. The
