@@ -50,7 +50,7 @@ func (n *newDomains) Report(r *report.Report) {
 			shown = append(shown, i)
 		}
 	}
-	n.reportTable(r, fresh, shown)
+	n.reportTable(r, fresh, shown, false)
 }
 
 func nameHash(name string) uint64 { return pairHash("", name) }

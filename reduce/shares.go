@@ -63,7 +63,7 @@ func (s *shares) Add(e *Event) {
 
 func (s *shares) Report(r *report.Report) {
 	rows := s.ranked()
-	s.reportTable(r, rows, s.choose(rows))
+	s.reportTable(r, rows, s.choose(rows), true)
 }
 
 // choose are the places of the rows of what is worth telling.
@@ -103,13 +103,17 @@ func (s *shares) choose(rows []rankedRow) (places []int32) {
 }
 
 // reportTable fills in a report of the rows at those places, and tells of the
-// others.
-func (d *declared) reportTable(r *report.Report, rows []rankedRow, shown []int32) {
+// others. With whole, those of one first key are there all or none: what is
+// measured of it would else not be what was.
+func (d *declared) reportTable(r *report.Report, rows []rankedRow, shown []int32, whole bool) {
 	r.Window.Keyless += d.keyless
 	over := d.addError(r)
 	r.Shape = report.TableOf
 	w := tableWriter{d: d, dst: d.written[:0]}
 	fitting := d.fitting(rows, shown)
+	if whole {
+		fitting = wholeKeys(rows, shown, fitting)
+	}
 	d.show(rows, shown[:fitting])
 	w.table(rows)
 	data := len(w.dst)
@@ -120,11 +124,25 @@ func (d *declared) reportTable(r *report.Report, rows []rankedRow, shown []int32
 			d.show(rows, shown)
 			order := append(make([]int32, 0, len(rows)), shown...)
 			for _, i := range d.best(rows) {
-				if rows[i].left {
-					order = append(order, i)
+				first, end := i, i+1
+				for whole && first > 0 && rows[first-1].keys[0] == rows[i].keys[0] {
+					first--
+				}
+				for whole && int(end) < len(rows) && rows[end].keys[0] == rows[i].keys[0] {
+					end++
+				}
+				for ; first < end; first++ {
+					if rows[first].left {
+						rows[first].left = false
+						order = append(order, first)
+					}
 				}
 			}
-			d.show(rows, order[:d.stateOf(rows, order)])
+			if whole {
+				d.show(rows, order[:wholeState(rows, order)])
+			} else {
+				d.show(rows, order[:d.stateOf(rows, order)])
+			}
 		}
 		w.writeState(rows)
 		r.State = w.dst[data:]
@@ -132,7 +150,34 @@ func (d *declared) reportTable(r *report.Report, rows []rankedRow, shown []int32
 	r.Data, d.written = w.dst[:data:data], w.dst
 }
 
-// show leaves out all rows but those at that places.
+// wholeKeys is how many of the first n rows at those places there are without
+// those of a key that goes on behind them.
+func wholeKeys(rows []rankedRow, places []int32, n int) int {
+	if n == len(places) {
+		return n
+	}
+	for n > 0 && rows[places[n-1]].keys[0] == rows[places[n]].keys[0] {
+		n--
+	}
+	return n
+}
+
+// wholeState is how many of the rows at those places a state may have, whose keys
+// have nothing to tell of what was left out of them.
+func wholeState(rows []rankedRow, places []int32) int {
+	keys := 2
+	for n, i := range places {
+		if keys++; n == 0 || rows[i].keys[0] != rows[places[n-1]].keys[0] {
+			keys++
+		}
+		if keys > report.MaxState {
+			return wholeKeys(rows, places, n)
+		}
+	}
+	return len(places)
+}
+
+// show leaves out all rows but those at those places.
 func (d *declared) show(rows []rankedRow, places []int32) {
 	for i := range rows {
 		rows[i].left = true

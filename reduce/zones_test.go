@@ -144,6 +144,52 @@ func TestReflection(t *testing.T) {
 	}
 }
 
+// TestReflectionState: a state has of a client all that was measured, or nothing,
+// so that who merges it does not take what was left out for 0.
+func TestReflectionState(t *testing.T) {
+	var msgs []*speedy.Message
+	for i := range 900 {
+		client := fmt.Sprintf("198.51.%d.%d:4000", i/250, i%250)
+		ask := msg{from: client, to: ns, flags: query, qname: "example.org.", qtype: 1}.make(t)
+		answer := msg{from: ns, to: client, flags: noerr, qname: "example.org.", qtype: 1}.make(t)
+		answer.Size = 1000 + i
+		msgs = append(msgs, times(1+i%3, ask)...)
+		msgs = append(msgs, times(1+i%20, answer)...)
+	}
+	rep := one(t, "Reflection", Params{Top: 5}, msgs)
+	state := tables(t, rep.State)
+	if len(state) < 300 || len(state) > 900 {
+		t.Errorf("%d clients in the state", len(state))
+	}
+	for client, n := range state {
+		if len(n) != 3 || n["in"] == 0 || n["out"] == 0 || n["responses"] == 0 {
+			t.Fatalf("%s: %v", client, n)
+		}
+	}
+	for client, n := range tables(t, rep.Data) {
+		if diff := cmp.Diff(n, state[client]); diff != "" {
+			t.Errorf("%s: %s", client, diff)
+		}
+	}
+	var all, sum uint64
+	for _, m := range msgs {
+		all += uint64(m.Size) + uint64(m.Flags>>15)
+	}
+	var data map[string]json.RawMessage
+	if err := json.Unmarshal(rep.State, &data); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data[report.SkippedSumKey], &sum); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range state {
+		sum += n["in"] + n["out"] + n["responses"]
+	}
+	if sum != all {
+		t.Errorf("the state tells of %d, want %d", sum, all)
+	}
+}
+
 func TestTunnels(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	var msgs []*speedy.Message
