@@ -65,7 +65,7 @@ func TestQueryMerges(t *testing.T) {
 	f("Qtype", `{"1":231,"1c":12}`)
 	f("Qtype&server=ns2", `{"1":210,"1c":6}`)
 	f("Qtype&top=1", `{"-:SKIPPED:-":1,"-:SKIPPED_SUM:-":12,"1":231}`)
-	f("TopNQ", `[["www.example.org.",231],["ns1.example.org.",12]]`)
+	f("TopNQ", `[["www.example.org.",231],["ns1.example.org.",12],["ns2.example.org.",12]]`)
 	f("TopNQ&top=3", `[["www.example.org.",231],["ns1.example.org.",12],["ns2.example.org.",12]]`)
 	f("TopNQ&top=1", `[["www.example.org.",231]]`)
 	f("Transport", `{"tcp":{"1":12},"udp":{"1":231}}`)

@@ -51,6 +51,7 @@ type Value struct {
 	shape   Shape
 	root    *node
 	n       int    // pairs in the longest data of a top
+	cut     int    // the same of those that leave pairs out, which tells how many are wanted
 	skipped uint64 // items and keys left out by the bounds
 	// sketches are how many the value has.
 	sketches int
@@ -85,6 +86,9 @@ func (v *Value) Merge(r *Report) error {
 		return err
 	}
 	v.shape, v.n = r.Shape, max(v.n, pairs)
+	if r.State != nil {
+		v.cut = max(v.cut, pairs)
+	}
 	if v.root == nil {
 		v.root = &node{}
 	}
@@ -300,7 +304,7 @@ func (v *Value) AppendData(dst []byte, seconds float64, top int) []byte {
 	case Top:
 		n := top
 		if n == 0 {
-			n = v.n
+			n = v.shown()
 		}
 		return v.root.appendPairs(dst, n)
 	case Rate:
@@ -317,6 +321,18 @@ func (v *Value) AppendData(dst []byte, seconds float64, top int) []byte {
 		top = 0
 	}
 	return v.root.append(dst, top)
+}
+
+// usualTop is how many pairs a top list shows that nobody has said a number of.
+const usualTop = 10
+
+// shown is how many pairs of a top are shown: as many as its reports show. One
+// that leaves none out tells only that it has no more.
+func (v *Value) shown() int {
+	if v.cut > 0 {
+		return v.cut
+	}
+	return max(v.n, usualTop)
 }
 
 type pair struct {

@@ -73,9 +73,12 @@ func TestMerge(t *testing.T) {
 	f(`[["b.",4],["a.",3]]`, 10, 0, of(Top, `[["a.",3],["b.",1]]`), of(Top, `[["b.",3]]`))
 	f(`[["a.",2],["b.",2]]`, 10, 0, of(Top, `[["b.",2],["a.",2]]`))
 	f(`[["a.",3]]`, 10, 1, of(Top, `[["a.",3],["b.",1]]`))
+	// Lists that leave nothing out do not tell how long the merged one may be.
+	f(`[["a.",3],["b.",2],["c.",1]]`, 10, 0, of(Top, `[["a.",3]]`), of(Top, `[["b.",2]]`), of(Top, `[["c.",1]]`))
+	f(`[["a.",5],["b.",2]]`, 10, 0, withState(of(Top, `[["a.",3],["b.",2]]`), `{"a.":3,"b.":2,"c.":1}`), of(Top, `[["a.",2],["c.",1],["d.",1]]`))
 	f(`[]`, 10, 0, of(Top, `[]`))
 	f(`[]`, 10, 0, of(Top, `null`))
-	// The state has what the data cut; the longest data say how many are shown.
+	// The state has what the data cut; the longest of such data say how many are shown.
 	f(`[["c.",6]]`, 10, 0,
 		withState(of(Top, `[["a.",5]]`), `{"a.":5,"c.":3}`), withState(of(Top, `[["b.",4]]`), `{"b.":4,"c.":3}`))
 	f(`[["c.",6],["a.",5],["b.",4]]`, 10, 3,
