@@ -54,8 +54,8 @@ func (f *Fievel) countUntil(seen []speedy.Seen, place uint64) []speedy.Seen {
 }
 
 // count puts a packet into the windows of its time. Packets tell no time: those
-// that come before the first message, or far from the time that messages have,
-// count where time is.
+// that come before the first message, far from the time that messages have, or at
+// a server that has none, count where time is.
 func (f *Fievel) count(p *speedy.Seen) {
 	srv := f.serverOf(p.Door, &p.Segment)
 	kind := reduce.KindOf(p.Door, &p.Segment, srv.own, f.cfg.Sides)
@@ -63,6 +63,7 @@ func (f *Fievel) count(p *speedy.Seen) {
 		d.at, d.held = nil, d.before.holds(d.born)
 		if d.watches && !d.held {
 			q := d.sequences[srv.place]
+			q.watched = true
 			d.at = d.windowAt(q, p.Time)
 			q.count(d.at, kind, 1)
 		}
@@ -75,12 +76,13 @@ func (d *windower) windowAt(q *sequence, t int64) *window {
 		return q.first()
 	}
 	clock := &d.f.clock
-	if !clock.set || q.silent {
+	if !clock.set {
 		return nil
 	}
 	length := d.length()
 	seq, now := t/length, clock.now/length
-	if seq < d.closed || seq > now+1 {
+	// What no message is with opens no window that the others would not have.
+	if seq < d.closed || seq > now+1 || q.silent {
 		seq = max(now, d.closed)
 	}
 	return q.at(seq, length)

@@ -10,15 +10,17 @@ import (
 // A sequence is the windows of one length at one server.
 type sequence struct {
 	server *server
-	silent bool      // nothing seen yet, and no empty windows to be reported
-	set    *set      // of the windows that begin now
-	open   []*window // by seq
-	quiet  int       // empty windows reported in a row
-	last   int64     // seq reported last, or -1
-	lost   uint64
-	end    int64 // of the last window of messages
-	seq    int64 // of the next window of messages
-	jumped bool  // which begins at its first message
+	silent bool // no message yet, and no empty windows to be reported
+	// Packets have been counted: reducers of packets report while it is silent.
+	watched bool
+	set     *set      // of the windows that begin now
+	open    []*window // by seq
+	quiet   int       // empty windows reported in a row
+	last    int64     // seq reported last, or -1
+	lost    uint64
+	end     int64 // of the last window of messages
+	seq     int64 // of the next window of messages
+	jumped  bool  // which begins at its first message
 	// Packets of no window yet.
 	packets reduce.PacketCounts
 }
@@ -27,6 +29,7 @@ type sequence struct {
 type window struct {
 	server              *server
 	final               bool // the input ends here, or its time begins anew
+	onlyPackets         bool // no message has come yet: no other reducers report
 	set                 *set
 	seq                 int64
 	start, end          int64
@@ -41,6 +44,9 @@ type window struct {
 // waits reports whether queries wait for their responses; the parts have done
 // their work.
 func (q *sequence) waits() bool { return slices.ContainsFunc(q.set.groups, (*reduce.Group).Waiting) }
+
+// reports says that windows are reported, empty ones too.
+func (q *sequence) reports() bool { return !q.silent || q.watched }
 
 // first is the oldest open window, or nil.
 func (q *sequence) first() *window {
@@ -68,6 +74,7 @@ func (q *sequence) at(seq, length int64) *window {
 // running is the open window of so many messages, for one at t.
 func (q *sequence) running(t int64) *window {
 	w := q.first()
+	q.silent = false
 	if w == nil {
 		w = q.window()
 		if q.jumped {

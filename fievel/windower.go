@@ -38,7 +38,7 @@ func (f *Fievel) newWindower(w Window, before *windower) *windower {
 	d := &windower{f: f, window: w, before: before, born: f.reloads, due: math.MaxInt64}
 	for _, srv := range f.servers {
 		// Where servers are told apart, the one for the rest is there from its
-		// first message on.
+		// first message on, and for reducers of packets from its first packet.
 		q := &sequence{server: srv, last: -1, jumped: true, silent: srv == f.rest && len(f.cfg.Servers) > 0}
 		if len(f.windowers) > 0 {
 			q.silent = f.windowers[0].sequences[srv.place].silent
@@ -173,7 +173,7 @@ func (d *windower) nextWork(s int64) int64 {
 		if w := q.first(); w != nil {
 			next = min(next, w.seq)
 		}
-		if d.begun && !q.silent && q.quiet < maxQuiet {
+		if d.begun && q.reports() && q.quiet < maxQuiet {
 			next = s
 		}
 	}
@@ -190,10 +190,13 @@ func (d *windower) closeWindow(seq int64, final bool) {
 		w := q.first()
 		if w != nil && w.seq == seq {
 			q.open = slices.Delete(q.open, 0, 1)
-			q.quiet, q.silent = 0, false
+			q.quiet = 0
+			if q.silent && w.messages > 0 {
+				q.silent, q.last = false, -1
+			}
 		} else {
 			// The last report tells what is left, also of one long quiet.
-			if q.silent || q.quiet >= maxQuiet && !final {
+			if !q.reports() || q.quiet >= maxQuiet && !final {
 				continue
 			}
 			q.quiet++
@@ -204,7 +207,9 @@ func (d *windower) closeWindow(seq int64, final bool) {
 		if q.last >= 0 && seq > q.last+1 {
 			w.gap = (seq - q.last - 1) * length
 		}
-		w.lost, q.lost = q.lost, 0
+		if w.onlyPackets = q.silent; !q.silent {
+			w.lost, q.lost = q.lost, 0
+		}
 		q.last = seq
 		d.send(q, w, final)
 	}
@@ -222,6 +227,15 @@ func (d *windower) finish() {
 			}
 			if w != nil {
 				d.cut(q, w, true)
+			} else if len(q.packets) > 0 { // and no message after the last window
+				w = q.window()
+				end := q.end
+				if q.silent {
+					end = d.f.clock.now
+				}
+				w.seq, w.start, w.end = q.seq, end, end
+				w.partial, w.onlyPackets = true, true
+				d.send(q, w, true)
 			}
 		}
 		return
@@ -311,6 +325,9 @@ func (f *Fievel) report(w *window, all *reduce.Window) {
 	}
 	for i := range w.set.reducers {
 		c := &w.set.reducers[i]
+		if w.onlyPackets && c.Entry.Of&reduce.Packets == 0 {
+			continue
+		}
 		rep := report.Report{Type: c.Type, ServerID: w.server.name, Window: w.header()}
 		all.Report(i, &rep)
 		if c.Seed {

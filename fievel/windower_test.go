@@ -358,6 +358,33 @@ func TestReloadPackets(t *testing.T) {
 	}
 }
 
+// TestPacketsOfNoServer: packets of none of the servers, as ARP and what hosts
+// tell their neighbours, are the rest's, also where no message ever is.
+func TestPacketsOfNoServer(t *testing.T) {
+	for _, w := range ownWindows {
+		for _, workers := range []int{1, 2} {
+			s := &sink{t: t}
+			cfg := config(samples)
+			cfg.Window, cfg.Workers = w, workers
+			play(t, New(cfg, reducers(t, s.output(), "Null", "PcapStats"), plain(t)), func() {})
+			var received, rest uint64
+			for _, r := range s.reports() {
+				n := numbers(t, r.Data, "received")
+				received += n
+				if r.ServerID == cfg.Server {
+					rest += n
+					if r.Type != "PcapStats" {
+						t.Fatalf("%+v: a report of the rest, which has no message: %+v", w, r)
+					}
+				}
+			}
+			if received != 52_041 || rest == 0 {
+				t.Errorf("%+v, %d workers: %d packets, %d of no server; want 52041", w, workers, received, rest)
+			}
+		}
+	}
+}
+
 // numbers adds up all members of that name, of one digit string each.
 func numbers(t *testing.T, data []byte, member string) (sum uint64) {
 	t.Helper()
