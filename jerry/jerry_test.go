@@ -151,6 +151,29 @@ func TestIngestRefuses(t *testing.T) {
 	f("data", string(line("ns1", "T", report.ListOf, 0, `"x"`, nil)))
 }
 
+// TestIngestNothing: a report without a value is of any shape, as where a script
+// failed that names none.
+func TestIngestNothing(t *testing.T) {
+	j := newTest(t)
+	for i, data := range []string{`null`, `{"a":1}`, `null`, `{"a":2}`} {
+		shape := report.TableOf
+		if data == "null" {
+			shape = report.Count
+		}
+		j.Ingest(line("ns1", "T", shape, i, data, nil))
+	}
+	if got := refusedFor(t, j, "shape"); got != 0 {
+		t.Errorf("refused{shape} is %g, want 0", got)
+	}
+	if got := data(t, j, "T"); got != `{"a":3}` {
+		t.Errorf("got %s", got)
+	}
+	j.Ingest(line("ns1", "T", report.Count, 4, `7`, nil))
+	if got := refusedFor(t, j, "shape"); got != 1 {
+		t.Errorf("refused{shape} is %g, want 1", got)
+	}
+}
+
 func TestIngestOtherShape(t *testing.T) {
 	j := newTest(t)
 	j.Ingest(line("ns1", "T", report.TableOf, 0, `{"a":1}`, nil))

@@ -77,9 +77,10 @@ type tally struct {
 }
 
 type reportType struct {
-	name   string
-	shape  report.Shape
-	series map[string]*series // by server
+	name    string
+	shape   report.Shape
+	nothing bool               // no report had data yet: the shape may be another
+	series  map[string]*series // by server
 }
 
 // A series is one type at one server: windows by time.
@@ -154,7 +155,7 @@ func (s *store) add(r *report.Report, size int) error {
 func (s *store) open(r *report.Report) (*series, error) {
 	t, srv := s.types[r.Type], s.servers[r.ServerID]
 	switch {
-	case t != nil && t.shape != r.Shape:
+	case t != nil && t.shape != r.Shape && !t.nothing && !r.Nothing():
 		return nil, errShape
 	case t == nil && len(s.types) >= maxTypes:
 		return nil, errTypes
@@ -162,8 +163,11 @@ func (s *store) open(r *report.Report) (*series, error) {
 		return nil, errServers
 	}
 	if t == nil {
-		t = &reportType{name: r.Type, shape: r.Shape, series: make(map[string]*series)}
+		t = &reportType{name: r.Type, shape: r.Shape, nothing: true, series: make(map[string]*series)}
 		s.types[t.name] = t
+	}
+	if t.nothing && !r.Nothing() {
+		t.shape, t.nothing = r.Shape, false
 	}
 	if srv == nil {
 		srv = &server{name: r.ServerID, series: make(map[string]*series), tally: make(map[windowID]*tally), sums: make(map[kind]*tally)}

@@ -38,6 +38,10 @@ type Report struct {
 	State json.RawMessage
 }
 
+// Nothing reports whether r has no value, as where a script failed. Its shape then
+// says little: a script that names none did not come to tell.
+func (r *Report) Nothing() bool { return string(r.Data) == "null" && r.State == nil }
+
 // A Window is the half-open interval [Start, End) of capture time that a
 // report is about, and what was lost in it. Times are nanoseconds since 1970.
 type Window struct {

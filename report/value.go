@@ -53,6 +53,7 @@ type Value struct {
 	n       int    // pairs in the longest data of a top
 	cut     int    // the same of those that leave pairs out, which tells how many are wanted
 	skipped uint64 // items and keys left out by the bounds
+	nothing bool   // all reports so far had no data
 	// sketches are how many the value has.
 	sketches int
 }
@@ -78,7 +79,10 @@ func (v *Value) Skipped() uint64 { return v.skipped }
 
 // Merge adds the data of r. An error leaves v as it was.
 func (v *Value) Merge(r *Report) error {
-	if v.shape != "" && v.shape != r.Shape {
+	if r.Nothing() && v.root != nil {
+		return nil
+	}
+	if v.shape != "" && v.shape != r.Shape && !v.nothing {
 		return fmt.Errorf("%w: %s after %s", ErrShape, r.Shape, v.shape)
 	}
 	n, pairs, err := parseData(r)
@@ -89,9 +93,10 @@ func (v *Value) Merge(r *Report) error {
 	if r.State != nil {
 		v.cut = max(v.cut, pairs)
 	}
-	if v.root == nil {
+	if v.root == nil || v.nothing {
 		v.root = &node{}
 	}
+	v.nothing = r.Nothing()
 	v.merge(v.root, n)
 	return nil
 }
