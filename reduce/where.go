@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
@@ -61,6 +62,7 @@ func CompileWhere(text string) (*Where, error) {
 	if err != nil {
 		return nil, foreignError(text, err)
 	}
+	ast.Walk(&tree.Node, fieldCalls{})
 	var l lowering
 	root, err := l.cond(tree.Node)
 	if err == nil {

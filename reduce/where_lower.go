@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strings"
 
 	"github.com/expr-lang/expr/ast"
 )
@@ -211,14 +212,43 @@ func compilePattern(s *ast.StringNode) (*regexp.Regexp, error) {
 
 // field is the field of a word.
 func (l *lowering) field(n *ast.IdentifierNode) (*Field, error) {
+	// One with arguments is made once.
+	if i := slices.IndexFunc(l.all, func(f *Field) bool { return f.Name == n.Value }); i >= 0 {
+		return l.all[i], nil
+	}
 	f, err := fieldByWord(n.Value)
 	if err != nil {
 		return nil, placed(at(n), "%s", err)
 	}
-	if !slices.Contains(l.all, f) {
-		l.all = append(l.all, f)
-	}
+	l.all = append(l.all, f)
 	return f, nil
+}
+
+// fieldCalls makes of the calls that fields with arguments look like the words
+// that they are: label(1).
+type fieldCalls struct{}
+
+// Visit implements [ast.Visitor].
+func (fieldCalls) Visit(node *ast.Node) {
+	call, ok := (*node).(*ast.CallNode)
+	if !ok {
+		return
+	}
+	callee, ok := call.Callee.(*ast.IdentifierNode)
+	if !ok {
+		return
+	}
+	args := make([]string, len(call.Arguments))
+	for i, a := range call.Arguments {
+		args[i] = a.String()
+	}
+	f := FindField(callee.Value + "(" + strings.Join(args, ",") + ")")
+	if f == nil {
+		return
+	}
+	word := &ast.IdentifierNode{Value: f.Name}
+	word.SetLocation(call.Location())
+	*node = word
 }
 
 // fieldOf is the field that n is, or nil.
@@ -326,6 +356,11 @@ func (l *lowering) value(n ast.Node) (ast.Node, error) {
 		return nil, placed(at(n), "there is no nil: a comparison with what a message does not have is false")
 	case *ast.CallNode:
 		if word, ok := n.Callee.(*ast.IdentifierNode); ok {
+			for i := range Fields {
+				if f := &Fields[i]; f.with != nil && strings.HasPrefix(f.Name, word.Value+"(") {
+					return nil, placed(at(n), "%s has no such arguments; ratadns reducers --dimensions tells which", f.Name)
+				}
+			}
 			return nil, placed(at(n), "unknown function %s", word.Value)
 		}
 	case *ast.VariableDeclaratorNode:

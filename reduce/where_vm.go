@@ -2,6 +2,7 @@ package reduce
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -179,13 +180,13 @@ func newProgram(c *cond) (*program, error) {
 		return nil, placed(words.first, "what is not made of simple comparisons has %d words at most, this has %d", maxVMNodes, words.nodes)
 	}
 	env := make(map[string]any)
-	for i := range Fields {
-		f := programField{Field: &Fields[i]}
+	for _, field := range words.fields() {
+		f := programField{Field: field}
 		if words.names[has+f.Name] {
 			f.has = has + f.Name
 			env[f.has] = false
 		}
-		f.required = c.op == condVM && slices.Contains(c.guards, f.Field)
+		f.required = c.op == condVM && slices.ContainsFunc(c.guards, func(g *Field) bool { return g.Name == f.Name })
 		if words.names[f.Name] || f.required || f.has != "" {
 			env[f.Name] = f.sample()
 			p.fields = append(p.fields, f)
@@ -233,6 +234,23 @@ type words struct {
 	names map[string]bool
 	nodes int
 	first int
+}
+
+// fields are all that the names may be of, those with arguments made.
+func (w *words) fields() (list []*Field) {
+	for i := range Fields {
+		list = append(list, &Fields[i])
+	}
+	made := make(map[string]bool)
+	for name := range w.names {
+		if name = strings.TrimPrefix(name, has); strings.Contains(name, "(") {
+			made[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		list = append(list, FindField(name))
+	}
+	return list
 }
 
 // Visit implements [ast.Visitor].
