@@ -105,6 +105,8 @@ func newReportWriter(out io.Writer, file *os.File, format string, q *question, l
 func (w *reportWriter) write(a *answer) error {
 	var err error
 	switch {
+	case a.data != nil && w.every && w.format == "json":
+		_, err = w.out.Write(append(append(append(a.appendWindow(nil), `"data":`...), a.data...), "}\n"...))
 	case a.data != nil:
 		w.out.Write(a.data)
 		err = w.out.WriteByte('\n')
@@ -159,15 +161,20 @@ func (w *reportWriter) writeCSV(a *answer) error {
 	return w.csv.Error()
 }
 
+// appendWindow begins an object with the window of an answer.
+func (a *answer) appendWindow(b []byte) []byte {
+	b = append(report.AppendTime(append(b, `{"start":"`...), a.header.Start), `","end":"`...)
+	b = append(report.AppendTime(b, a.header.End), `","messages":`...)
+	return append(report.AppendCount(b, a.header.Messages), ',')
+}
+
 // writeJSON writes an array with an object on each line; of several answers each
 // is one line with its window.
 func (w *reportWriter) writeJSON(a *answer) error {
 	separator, end := ",\n", "\n]\n"
 	var b []byte
 	if w.every {
-		b = append(report.AppendTime(append(b, `{"start":"`...), a.header.Start), `","end":"`...)
-		b = append(report.AppendTime(b, a.header.End), `","messages":`...)
-		b = append(report.AppendCount(b, a.header.Messages), `,"rows":[`...)
+		b = append(a.appendWindow(b), `"rows":[`...)
 		separator, end = ",", "]}\n"
 	} else {
 		b = append(b, "[\n"...)
