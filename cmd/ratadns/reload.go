@@ -20,33 +20,36 @@ type reloader struct {
 	out     *outputs
 	f       *fievel.Fievel
 	workers int
-	prepare func(*config) error    // for what else the command wants of it, or nil
+	prepare func(*config) error // for what else the command wants of it, or nil
+	hangup  chan os.Signal
 	next    atomic.Pointer[config] // read and checked, not taken up yet
 	// What else the file says, as it was when the command began.
 	server, servers, redis, anonymize any
 }
 
-// watch starts to listen for the signal, until ctx is done.
+// watch does what the signal asks for, until ctx is done.
 func (r *reloader) watch(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
 	go func() {
-		defer signal.Stop(hangup)
+		defer signal.Stop(r.hangup)
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-hangup:
+			case <-r.hangup:
 				r.read()
 			}
 		}
 	}()
 }
 
-// newReloader remembers what a configuration says that only a restart changes.
+// newReloader remembers what a configuration says that only a restart changes. A
+// signal from now on waits for watch: to open a source takes until its first
+// octets come.
 func newReloader(e *env, cfg *config) *reloader {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
 	return &reloader{
-		e: e, cfg: cfg, server: cfg.Server, servers: cfg.Servers, redis: cfg.Redis, anonymize: cfg.Anonymize,
+		e: e, cfg: cfg, hangup: hangup, server: cfg.Server, servers: cfg.Servers, redis: cfg.Redis, anonymize: cfg.Anonymize,
 	}
 }
 

@@ -111,6 +111,37 @@ func hangup(t *testing.T, args []string, input []byte, last string, changes ...c
 	return reports, byType, stderr.String()
 }
 
+// TestHangupAtStart: a signal that comes while the command waits for the first
+// octets of its source does not end it.
+func TestHangupAtStart(t *testing.T) {
+	pcap, err := os.ReadFile(samplePcap(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := configFile(t, t.TempDir(), "server: s\noutput: stdout\nreducers: [PacketsPerSecond]\n")
+	cmd := exec.Command(self(t), "monitor", "-r", "-", "--config", config)
+	var stdout, stderr growing
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	stderr.await(t, "addresses are anonymised")
+	cmd.Process.Signal(syscall.SIGHUP)
+	time.Sleep(50 * time.Millisecond)
+	if _, err := stdin.Write(pcap); err != nil {
+		t.Errorf("%v", err)
+	}
+	stdin.Close()
+	if err := cmd.Wait(); err != nil || !strings.Contains(stdout.String(), `"type":"PacketsPerSecond"`) {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+}
+
 // TestHangup reloads the configuration in the middle of a stream. A reducer that
 // stays reports what it would have. One that is turned on or off, or gets another
 // window, begins where the last window with the one before ends, so that each
