@@ -20,7 +20,7 @@ import (
 type reportCmd struct {
 	sourceFlags
 	By      []string      `help:"Dimensions to count by, up to three; none is one number." placeholder:"DIM"`
-	Where   string        `help:"Count only what this expression is true of." placeholder:"EXPR"`
+	Where   *string       `help:"Count only what this expression is true of." placeholder:"EXPR"`
 	Of      string        `help:"What is counted: messages, queries, responses or transactions (default: messages)." placeholder:"WHAT"`
 	Measure string        `help:"What is told of each key: count, rate, sum:NUMBER, min:NUMBER, max:NUMBER, distinct:FIELD or quantiles:NUMBER (default: count)." placeholder:"MEASURE"`
 	Use     string        `help:"A reducer of the catalogue in place of --by, --of and --measure; see: ratadns reducers." placeholder:"NAME"`
@@ -170,9 +170,9 @@ func (c *reportCmd) question() (*question, error) {
 			return nil, usagef("--top: must be 1 to %d, got %d", maxTop, q.top)
 		}
 	}
-	if c.Where != "" {
+	if c.Where != nil {
 		var err error
-		if q.params.Where, err = reduce.CompileWhere(c.Where); err != nil {
+		if q.params.Where, err = reduce.CompileWhere(*c.Where); err != nil {
 			return nil, usagef("--where: %w", err)
 		}
 	}
@@ -248,10 +248,11 @@ func (c *reportCmd) used(q *question) error {
 }
 
 // withArguments puts together again what a list was taken apart at: the comma of
-// client_subnet(16,32) is of the field.
+// client_subnet(16,32) is of the field. Spaces are of none.
 func withArguments(list []string) (fields []string) {
 	open := false
 	for _, s := range list {
+		s = strings.ReplaceAll(s, " ", "")
 		if open {
 			s = fields[len(fields)-1] + "," + s
 			fields = fields[:len(fields)-1]
