@@ -14,7 +14,8 @@ import (
 // Open reads the captures of those names, in the order of their first packets,
 // overlapping ones merged by time; "-" is standard input and keeps its place
 // in the list, and a directory stands for the files in it. What is odd but no
-// error is logged.
+// error is logged. One that is damaged does not keep the others from being read:
+// the error comes after all packets.
 func Open(names []string, log *slog.Logger) (Source, error) {
 	return OpenCounted(names, log, nil)
 }
@@ -29,7 +30,7 @@ func OpenCounted(names []string, log *slog.Logger, read *atomic.Int64) (Source, 
 	if len(names) == 1 {
 		return openFile(names[0], log, read)
 	}
-	var all chain
+	all := &chain{log: log}
 	var run []string
 	flush := func() error {
 		if len(run) == 0 {
@@ -37,7 +38,7 @@ func OpenCounted(names []string, log *slog.Logger, read *atomic.Int64) (Source, 
 		}
 		m, err := newMerge(run, log, read)
 		if err == nil {
-			all = append(all, m)
+			all.sources = append(all.sources, m)
 		}
 		run = nil
 		return err
@@ -54,38 +55,61 @@ func OpenCounted(names []string, log *slog.Logger, read *atomic.Int64) (Source, 
 		if err != nil {
 			return nil, errors.Join(err, all.Close())
 		}
-		all = append(all, f)
+		all.sources = append(all.sources, f)
 	}
 	if err := flush(); err != nil {
 		return nil, errors.Join(err, all.Close())
 	}
-	return &all, nil
+	return all, nil
 }
 
+// broken are the errors of captures that could not be read to their ends.
+type broken struct{ err error }
+
+// add keeps the error of one of them, and tells of it at once where others are
+// read on.
+func (f *broken) add(err error, others bool, log *slog.Logger) {
+	if err == nil {
+		return
+	}
+	if f.err = errors.Join(f.err, err); others {
+		log.Warn("damaged capture is left, the others are read on", "err", err)
+	}
+}
+
+// end is what comes after all packets.
+func (f *broken) end() error { return cmp.Or(f.err, io.EOF) }
+
 // chain reads one source after the other.
-type chain []Source
+type chain struct {
+	log     *slog.Logger
+	sources []Source
+	broken  broken
+}
 
 func (c *chain) Read(b *Batch) error {
-	for len(*c) > 0 {
-		err := (*c)[0].Read(b)
-		if err != io.EOF {
-			return err
+	for len(c.sources) > 0 {
+		err := c.sources[0].Read(b)
+		if err == nil {
+			return nil
 		}
-		if err := (*c)[0].Close(); err != nil {
-			return err
+		if err == io.EOF {
+			err = nil
 		}
-		*c = (*c)[1:]
+		err = errors.Join(err, c.sources[0].Close())
+		c.sources = c.sources[1:]
+		c.broken.add(err, len(c.sources) > 0, c.log)
 	}
 	b.Packets = b.Packets[:0]
-	return io.EOF
+	return c.broken.end()
 }
 
 func (c *chain) Close() error {
 	var err error
-	for _, s := range *c {
+	for _, s := range c.sources {
 		err = errors.Join(err, s.Close())
 	}
-	*c = nil
+	c.sources = nil
 	return err
 }
 
@@ -96,7 +120,7 @@ type merge struct {
 	read    *atomic.Int64 // octets, or nil
 	waiting []waiting     // by first packet
 	active  []*cursor
-	pending error // met after the packets handed on
+	broken  broken
 }
 
 type waiting struct {
@@ -160,7 +184,7 @@ func (m *merge) look(name string) (waiting, error) {
 	}
 	c, w := &cursor{src: f}, waiting{name: name}
 	switch err = f.Read(&c.batch); {
-	case err == io.EOF && !pipe: // no packets: it opens first and says why
+	case err != nil && !pipe: // no packets: it opens first and says why
 		w.first = math.MinInt64
 	case err != nil:
 		f.Close()
@@ -194,7 +218,7 @@ func (m *merge) open(w waiting) (*cursor, error) {
 
 // earliest opens what begins before the next packet and returns the index of
 // the cursor that holds it, or -1 at the end.
-func (m *merge) earliest() (int, error) {
+func (m *merge) earliest() int {
 	for {
 		best := -1
 		for i, c := range m.active {
@@ -203,7 +227,7 @@ func (m *merge) earliest() (int, error) {
 			}
 		}
 		if len(m.waiting) == 0 || best >= 0 && m.active[best].head().Time < m.waiting[0].first {
-			return best, nil
+			return best
 		}
 		w := m.waiting[0]
 		m.waiting = m.waiting[1:]
@@ -212,7 +236,7 @@ func (m *merge) earliest() (int, error) {
 			m.active = append(m.active, c)
 		case io.EOF:
 		default:
-			return -1, err
+			m.leave(err)
 		}
 	}
 }
@@ -220,32 +244,34 @@ func (m *merge) earliest() (int, error) {
 // Read implements [Source].
 func (m *merge) Read(b *Batch) error {
 	b.Reset()
-	for m.pending == nil && !b.full() {
-		m.pending = m.step(b)
+	for !b.full() && m.step(b) {
 	}
 	if len(b.Packets) > 0 {
 		return nil
 	}
-	return m.pending
+	return m.broken.end()
 }
 
-// step appends the next packet.
-func (m *merge) step(b *Batch) error {
-	i, err := m.earliest()
-	if err != nil {
-		return err
-	}
+// step appends the next packet, and returns false where there is none.
+func (m *merge) step(b *Batch) bool {
+	i := m.earliest()
 	if i < 0 {
-		return io.EOF
+		return false
 	}
 	c := m.active[i]
 	b.Append(c.head())
-	if err = c.next(); err == io.EOF {
+	if err := c.next(); err != nil {
 		m.active = slices.Delete(m.active, i, i+1)
-		err = c.src.Close()
+		if err == io.EOF {
+			err = nil
+		}
+		m.leave(errors.Join(err, c.src.Close()))
 	}
-	return err
+	return true
 }
+
+// leave goes on without a file that cannot be read on.
+func (m *merge) leave(err error) { m.broken.add(err, len(m.active)+len(m.waiting) > 0, m.log) }
 
 // Close implements [Source].
 func (m *merge) Close() error {

@@ -113,8 +113,8 @@ func TestOpenPipes(t *testing.T) {
 	wantPackets(t, got, slices.Concat(early, late))
 }
 
-// What is wrong with one of several files is told, once, and what comes before
-// is given.
+// What is wrong with one of several files is told, at the end, and all else is
+// given.
 func TestOpenErrors(t *testing.T) {
 	good := write(t, "good.pcap", nanoPcap(packets(second, 10)))
 	if _, err := openAll(t, good, "no-such-file.pcap"); err == nil || !strings.Contains(err.Error(), "no-such-file.pcap") {
@@ -126,6 +126,24 @@ func TestOpenErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	wantPackets(t, got, append(packets(second, 10), packets(second+1e9, 3)...))
+
+	// Between others, in its first record, and twice.
+	log, logged := logTo()
+	src, err := Open([]string{
+		write(t, "begin.pcap", append(nanoPcap(nil), "0123456789abcdef"...)), good,
+		write(t, "middle.pcap", append(nanoPcap(packets(second+1e9, 3)), "0123456789abcdef"...)),
+		write(t, "good2.pcap", nanoPcap(packets(second+2e9, 2000))),
+	}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err = readAll(src)
+	wantPackets(t, got, slices.Concat(packets(second, 10), packets(second+1e9, 3), packets(second+2e9, 2000)))
+	for _, text := range []string{fmt.Sprint(err), logged.String()} {
+		if strings.Count(text, "begin.pcap: offset 24") != 1 || strings.Count(text, "middle.pcap: offset ") != 1 {
+			t.Errorf("told %q", text)
+		}
+	}
 
 	for _, cut := range []int{1, 17} { // inside the last record, and before the first ends
 		b := nanoPcap(packets(second, 1))
