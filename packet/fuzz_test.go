@@ -233,6 +233,12 @@ var wrappings = []func(b []byte) []byte{
 	func(b []byte) []byte {
 		return outer(protoUDP, udp(999, portTZSP, cat([]byte{1, 0, 0, 1, 0, 10, 2, 1, 1, 1}, ether(0x86dd, b))))
 	},
+	func(b []byte) []byte {
+		return outer(protoUDP, udp(999, portMPLS, cat([]byte{0, 1, 1, 9}, versioned(b))))
+	},
+	func(b []byte) []byte {
+		return ipv6(protoUDP, udp(999, portGPE, cat([]byte{0x0c, 0, 0, 4, 0, 0, 7, 0}, []byte{15, 0xc2, 2, 1, 0, 0, 1, 9}, b)))
+	},
 }
 
 // versioned is b if an IP version begins it, else no more than that octet: what
