@@ -270,6 +270,8 @@ func (t *tap) run(stop <-chan struct{}) error {
 		case <-stop:
 			if ending.IsZero() {
 				ending = time.Now()
+				// What comes later is not dropped, however long the rest takes.
+				t.ring.filter(nothing)
 			}
 		default:
 		}

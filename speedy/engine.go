@@ -33,7 +33,8 @@ type Config struct {
 	Ports   []uint16
 	Streams packet.Config
 	// Grace is how long reading goes on after the context is done, for a pipe
-	// whose writer got the same Ctrl-C and still flushes.
+	// whose writer got the same Ctrl-C and still flushes, or a live source that
+	// comes to its end.
 	Grace time.Duration
 	// Steady says that the source never waits for packets ([capture.Steady]), so
 	// that to read ahead wins nothing: each worker reads what it works, and the

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -47,6 +48,31 @@ tcpreplay -i in --topspeed --loop=25 "$pcap" >tcpreplay.log 2>&1
 kill -INT $monitor
 kill -CONT $monitor
 wait $monitor
+`
+
+// slowScript has a reader of Speedy's messages that takes some seconds for them:
+// at the Ctrl-C most packets are still in the kernel's ring.
+const slowScript = `
+set -eu
+ratadns=$1 pcap=$2
+ip link add in mtu 65535 type veth peer name out mtu 65535
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
+ip link set in up
+ip link set out up
+mkfifo pipe
+(while dd iflag=fullblock bs=400000 count=1 of=some 2>dd.log && [ -s some ]; do
+	cat some >>reports.jsonl
+	sleep 0.1
+done) <pipe &
+"$ratadns" speedy -i out >pipe 2>monitor.log &
+speedy=$!
+until grep -q listening monitor.log; do
+	kill -0 $speedy
+	sleep 0.1
+done
+tcpreplay -i in --topspeed "$pcap" >tcpreplay.log 2>&1
+kill -INT $speedy
+wait
 `
 
 var successful = regexp.MustCompile(`Successful packets: +(\d+)`)
@@ -126,6 +152,21 @@ func TestLiveDrops(t *testing.T) {
 	}
 	if lost < dropped {
 		t.Errorf("the reports tell of %d lost packets, the kernel dropped %d", lost, dropped)
+	}
+}
+
+// TestLiveSlow ends a capture whose output waits: what the kernel has is read all
+// the same.
+func TestLiveSlow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits some seconds")
+	}
+	sent, log, messages := live(t, slowScript, packetsOf(t, samplePcap(t)))
+	if want := fmt.Sprintf("received=%d ", sent); !bytes.Contains(log, []byte(want)) || !bytes.Contains(log, []byte("dropped=0")) {
+		t.Errorf("want %s and none dropped", want)
+	}
+	if n := bytes.Count(messages, []byte(`"time":`)); n < 40_000 {
+		t.Errorf("%d messages", n)
 	}
 }
 

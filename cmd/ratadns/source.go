@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"runtime"
 	"sync/atomic"
@@ -106,8 +107,9 @@ type interfaceSource interface {
 const tapLateness = 3 * time.Second
 
 // pipeGrace is how long a pipe is still read after Ctrl-C: its writer got the
-// same and flushes what it has. The kernel's ring is emptied likewise.
-const pipeGrace = time.Second
+// same and flushes what it has. A live source is closed instead, and read to its
+// end, however long what it has takes.
+const pipeGrace, liveGrace = time.Second, time.Duration(math.MaxInt64)
 
 // names are the captures of -r.
 func (s *sourceFlags) names() []string { return append(s.Read[:len(s.Read):len(s.Read)], s.More...) }
@@ -155,7 +157,7 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 		}
 		context.AfterFunc(ctx, func() { live.Close() })
 		log.Info("listening", "interfaces", s.Interface, "rings", cfg.Rings)
-		return &source{Source: live, live: live, grace: pipeGrace, ports: s.Ports}, nil
+		return &source{Source: live, live: live, grace: liveGrace, ports: s.Ports}, nil
 	}
 	if len(names) == 0 {
 		names = []string{"-"}
@@ -223,7 +225,7 @@ func (s *sourceFlags) openDnstap(ctx context.Context, log *slog.Logger) (*source
 	}
 	context.AfterFunc(ctx, func() { live.Close() })
 	log.Info("listening", "dnstap", live.Addresses())
-	return &source{Source: live, live: live, grace: pipeGrace, ports: s.Ports}, nil
+	return &source{Source: live, live: live, grace: liveGrace, ports: s.Ports}, nil
 }
 
 // windows gives the windows of a configuration the lateness that the source

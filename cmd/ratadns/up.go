@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"time"
@@ -74,7 +75,9 @@ func (c *upCmd) Run(e *env) error {
 	fc.Workers = cfg.workers(fc.Workers, e.log)
 	cfg.logScripts(e.log)
 	fc.Sides, fc.Log = speedy.NewSides(c.Ports, c.prefixes()), e.log
-	src, err := c.source(e, fc.Workers, speed)
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	src, err := c.source(ctx, e.log, fc.Workers, speed)
 	if err != nil {
 		return err
 	}
@@ -87,8 +90,6 @@ func (c *upCmd) Run(e *env) error {
 	j := jerry.New(jc, e.log)
 	f := upFievel(cfg, fc, j, anon)
 	fmt.Fprintf(os.Stderr, "dashboard on %s\n", dashboardURL(jc.Listen, l.Addr()))
-	ctx, cancel := context.WithCancel(e.ctx)
-	defer cancel()
 	served := make(chan error, 1)
 	go func() {
 		served <- j.Serve(ctx, l, web.Handler())
@@ -143,7 +144,7 @@ func (c *upCmd) settings() (cfg *config, jc jerry.Config, speed float64, err err
 func (c *upCmd) isSample() bool { return len(c.names()) == 0 && !c.live() }
 
 // source is what the flags name, a capture at its pace, or the sample for ever.
-func (c *upCmd) source(e *env, workers int, speed float64) (*source, error) {
+func (c *upCmd) source(ctx context.Context, log *slog.Logger, workers int, speed float64) (*source, error) {
 	if c.isSample() {
 		if err := c.checkPorts(); err != nil {
 			return nil, err
@@ -153,15 +154,15 @@ func (c *upCmd) source(e *env, workers int, speed float64) (*source, error) {
 			return nil, err
 		}
 		open := func() (capture.Source, error) {
-			return capture.NewReader("sample", bytes.NewReader(sample.Pcap), e.log)
+			return capture.NewReader("sample", bytes.NewReader(sample.Pcap), log)
 		}
-		src := &source{Source: capture.Pace(e.ctx, capture.Loop(open, time.Now(), speed), 1), ports: c.Ports}
+		src := &source{Source: capture.Pace(ctx, capture.Loop(open, time.Now(), speed), 1), ports: c.Ports}
 		src.apply(selected) // behind the pace: a filter that selects nothing would never rest
 		return src, nil
 	}
-	src, err := c.open(e.ctx, e.log, workers)
+	src, err := c.open(ctx, log, workers)
 	if err == nil && src.live == nil && speed > 0 {
-		src.Source = capture.Pace(e.ctx, src.Source, speed)
+		src.Source = capture.Pace(ctx, src.Source, speed)
 	}
 	return src, err
 }
