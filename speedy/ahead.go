@@ -20,11 +20,14 @@ type reader struct {
 	free   chan *Load
 	filled chan *Load // nil where src is steady
 	done   chan struct{}
-	failed error // of src
+	stop   func() // closes done: nothing more is read
+	ended  bool   // the grace is over
+	failed error  // of src
 }
 
 func newReader(ctx context.Context, src capture.Source, cfg Config, loads int) *reader {
 	r := &reader{ctx: ctx, src: src, grace: cfg.Grace, done: make(chan struct{})}
+	r.stop = sync.OnceFunc(func() { close(r.done) })
 	if cfg.Steady {
 		return r
 	}
@@ -43,6 +46,11 @@ func (r *reader) ahead() {
 	defer close(r.filled)
 	for {
 		select {
+		case <-r.done: // above all
+			return
+		default:
+		}
+		select {
 		case l := <-r.free:
 			if r.failed = r.src.Read(&l.batch); r.failed != nil {
 				return
@@ -56,7 +64,7 @@ func (r *reader) ahead() {
 
 // close ends reading ahead.
 func (r *reader) close() {
-	close(r.done)
+	r.stop()
 	if r.ticker != nil {
 		r.ticker.Stop()
 	}
@@ -79,7 +87,7 @@ func (r *reader) next(spare *shelf) *Load {
 	if r.ticker != nil {
 		ticks = r.ticker.C
 	}
-	for {
+	for !r.ended {
 		cancelled := r.ctx.Done()
 		if r.over != nil {
 			cancelled = nil // and that was seen
@@ -91,7 +99,8 @@ func (r *reader) next(spare *shelf) *Load {
 			}
 			r.over = time.After(r.grace)
 		case <-r.over:
-			return nil
+			r.ended = true
+			r.stop()
 		case l := <-r.filled:
 			return l // nil when filled is closed
 		case now := <-ticks:
@@ -100,6 +109,12 @@ func (r *reader) next(spare *shelf) *Load {
 				return &Load{Tick: now.Add(-liveDelay)}
 			}
 		}
+	}
+	select { // what has been read is not thrown away
+	case l := <-r.filled:
+		return l
+	default:
+		return nil
 	}
 }
 

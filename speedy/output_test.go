@@ -336,6 +336,41 @@ func TestWriteCancelEndless(t *testing.T) {
 	})
 }
 
+// slow takes a while for each batch, as a pipe does.
+type slow struct {
+	endless
+	reads int
+}
+
+func (s *slow) Read(b *capture.Batch) error {
+	time.Sleep(10 * time.Millisecond)
+	s.reads++
+	return s.endless.Read(b)
+}
+
+// Where the output is slower than the source, what has been read when the grace is
+// over is worked all the same.
+func TestWriteCancelSlow(t *testing.T) {
+	packets := generated(50)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		out := writerFunc(func(b []byte) (int, error) {
+			cancel()
+			time.Sleep(300 * time.Millisecond)
+			return len(b), nil
+		})
+		cfg := DefaultConfig()
+		cfg.Grace = time.Second
+		src := &slow{endless: endless{packets}}
+		s, err := Write(ctx, src, out, cfg, 2, FieldsDefault, anonymizer(t, None, Key{}))
+		synctest.Wait()
+		if err != nil || s.Received != uint64(src.reads*len(packets)) {
+			t.Errorf("%v; received %d packets of %d that were read", err, s.Received, src.reads*len(packets))
+		}
+		ledger(t, s)
+	})
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
