@@ -17,7 +17,7 @@ type Match uint8
 const (
 	Unmatched     Match = iota // not looked at: no reducer asks for transactions
 	Asked                      // a query that now waits for its response
-	AskedAgain                 // the same query once more within the timeout: a retransmission
+	AskedAgain                 // the same query once more while it waits: a retransmission
 	Answered                   // the first response to a query: the transaction is complete
 	AnsweredAgain              // a further one
 	Unasked                    // a response to no query
@@ -136,7 +136,9 @@ func (t *tracker) see(e *Event) {
 	}
 }
 
-// query lets a query wait. The same query again is a retransmission.
+// query lets a query wait. The same query again is a retransmission, but after its
+// response a new one, which may stay without a response or get it later than the
+// first one would wait.
 func (t *tracker) query(e *Event, key *transactionKey) {
 	chain := 0
 	hash := key.hash()
@@ -144,11 +146,12 @@ func (t *tracker) query(e *Event, key *transactionKey) {
 		if q.hash != hash || q.key != *key {
 			continue
 		}
-		if e.Time >= q.deadline() {
+		same := string(q.question) == string(t.question)
+		if e.Time >= q.deadline() || same && q.answered {
 			t.unlink(q) // nothing answers it any more; the queue has it
 			continue
 		}
-		if string(q.question) == string(t.question) {
+		if same {
 			q.again++
 			e.Match = AskedAgain
 			return

@@ -17,7 +17,8 @@ const timeout = int64(5e9)
 
 // matchAll matches each query with its response by client, server, ports,
 // transport, id and question; a response without a question matches without.
-// Latency is from the first of identical queries.
+// Latency is from the first of identical queries that wait: after its response the
+// same query is another.
 func (tr *traffic) matchAll() {
 	type waiting struct {
 		query    *message
@@ -38,7 +39,7 @@ func (tr *traffic) matchAll() {
 		// The newest that still waits, or waited, for such a response.
 		var found *waiting
 		for _, w := range all[key] {
-			if m.time < w.query.time+timeout && (w.question == question || m.response() && question == "") {
+			if m.time < w.query.time+timeout && (w.question == question && (m.response() || !w.answered) || m.response() && question == "") {
 				found = w
 			}
 		}
