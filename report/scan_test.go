@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 	"unicode/utf8"
@@ -21,16 +22,40 @@ func FuzzScan(f *testing.F) {
 		if err != nil || !utf8.Valid(raw) {
 			return
 		}
-		var want, got any
-		if err := json.Unmarshal(raw, &want); err != nil {
-			t.Fatalf("taken, but not JSON: %v", err)
-		}
 		out := n.append(nil, 0)
-		if err := json.Unmarshal(out, &got); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(anyJSON(t, raw), anyJSON(t, out)); diff != "" {
 			t.Fatal(diff)
 		}
 	})
+}
+
+// anyJSON is what the standard library reads, with a number that float64 has no
+// room for as it is written: items of lists are kept, not read.
+func anyJSON(t *testing.T, raw []byte) any {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%v: %s", err, raw)
+	}
+	return floats(v)
+}
+
+func floats(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if f, err := v.Float64(); err == nil {
+			return f
+		}
+	case []any:
+		for i := range v {
+			v[i] = floats(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = floats(v[k])
+		}
+	}
+	return v
 }
