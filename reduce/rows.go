@@ -48,42 +48,14 @@ func (w *Window) HasRows(i int) bool {
 // Rows returns the top rows of the reducer at that place, all where top is 0. It
 // has rows.
 func (w *Window) Rows(i, top int) Rows {
-	style := Style{Mnemonics: true, Plain: true}
-	r, all := w.reducers[i].(*declared).tabulate(style)
+	d := w.reducers[i].(*declared)
+	own := d.style
+	d.style = Style{Mnemonics: true, Plain: true}
+	defer func() { d.style = own }()
+	r := Rows{Measure: d.measure, Keyless: d.keyless}
 	if w.group.uses[i].Entry.Of&Overdue != 0 {
 		r.Untracked = w.untracked
 	}
-	for i := range all {
-		r.Sum += all[i].n
-	}
-	left := len(all)
-	all = best(all, top, r.Measure)
-	r.Rows, r.Left = make([]Row, len(all)), r.Sum
-	keys := make([]string, len(all)*len(r.By))
-	for i := range all {
-		k := keys[i*len(r.By) : (i+1)*len(r.By) : (i+1)*len(r.By)]
-		copy(k, all[i].keys[:])
-		r.Rows[i] = Row{Keys: k, N: all[i].n, Quantiles: quantiles(all[i].sketch)}
-		r.Left -= all[i].n
-	}
-	r.Keys = uint64(left - len(all))
-	return r
-}
-
-// A textRow is a row with the texts of its keys.
-type textRow struct {
-	keys   [maxDims]string
-	n      uint64
-	sketch report.Sketch // in place of n, which ranks it
-}
-
-// tabulate returns what Rows has but for Rows, Sum, Keys and Left, and all rows in
-// no order.
-func (d *declared) tabulate(style Style) (r Rows, all []textRow) {
-	own := d.style
-	d.style = style
-	defer func() { d.style = own }()
-	r.Measure, r.Keyless = d.measure, d.keyless
 	for _, dim := range d.by {
 		r.By = append(r.By, dim.Name)
 	}
@@ -93,18 +65,41 @@ func (d *declared) tabulate(style Style) (r Rows, all []textRow) {
 	if d.table != nil {
 		r.Sketch, r.Error, r.Unplaced = d.table.over, d.table.error, d.table.left
 	}
+	var all uint64
+	best := bestRows{least: d.measure == Min, top: top}
 	d.each(func(k key, n uint64, place int) {
-		row := textRow{keys: d.texts(&k), n: n}
+		row := textRow{n: n}
 		if d.measure.sketched() {
 			row.sketch = d.sketches[place]
 			row.n = row.sketch.Rank()
 		}
-		all = append(all, row)
+		all, r.Sum = all+1, r.Sum+row.n
+		if best.mayTake(row.n) { // of very many, few are worth their text
+			row.keys = d.texts(&k)
+			best.take(row)
+		}
 	})
-	if len(d.by) == 0 && len(all) == 0 && (d.measure.added() || d.measure == Distinct) {
-		all = append(all, textRow{}) // nothing is a number too
+	if len(d.by) == 0 && all == 0 && (d.measure.added() || d.measure == Distinct) {
+		all = 1 // nothing is a number too
+		best.take(textRow{})
 	}
-	return r, all
+	rows := best.inOrder()
+	r.Rows, r.Left, r.Keys = make([]Row, len(rows)), r.Sum, all-uint64(len(rows))
+	keys := make([]string, len(rows)*len(r.By))
+	for i := range rows {
+		k := keys[i*len(r.By) : (i+1)*len(r.By) : (i+1)*len(r.By)]
+		copy(k, rows[i].keys[:])
+		r.Rows[i] = Row{Keys: k, N: rows[i].n, Quantiles: quantiles(rows[i].sketch)}
+		r.Left -= rows[i].n
+	}
+	return r
+}
+
+// A textRow is a row with the texts of its keys.
+type textRow struct {
+	keys   [maxDims]string
+	n      uint64
+	sketch report.Sketch // in place of n, which ranks it
 }
 
 // texts are the keys of a row.
@@ -146,48 +141,53 @@ func quantiles(s report.Sketch) (list []uint64) {
 	return list
 }
 
-// rowOrder is the order of the rows of a measure.
-type rowOrder bool // the least first
+// bestRows keeps the top rows of those that it is given, all where top is 0: the
+// greatest, or the least.
+type bestRows struct {
+	least bool
+	top   int
+	rows  []textRow // a heap with the last one first, when there are top
+}
 
-func (least rowOrder) compare(a, b *textRow) int {
-	c := cmp.Compare(b.n, a.n)
-	if least {
+// mayTake reports whether a row that measures n may be among the top. That needs
+// no text but where it ties with the last one.
+func (b *bestRows) mayTake(n uint64) bool {
+	return !b.full() || n == b.rows[0].n || (n < b.rows[0].n) == b.least
+}
+
+func (b *bestRows) full() bool { return b.top > 0 && len(b.rows) == b.top }
+
+func (b *bestRows) take(row textRow) {
+	if !b.full() {
+		if b.rows = append(b.rows, row); b.full() {
+			heap.Init(b)
+		}
+	} else if b.compare(&row, &b.rows[0]) < 0 {
+		b.rows[0] = row
+		heap.Fix(b, 0)
+	}
+}
+
+// inOrder returns them, the first one first, and is of no use any more.
+func (b *bestRows) inOrder() []textRow {
+	slices.SortFunc(b.rows, func(x, y textRow) int { return b.compare(&x, &y) })
+	return b.rows
+}
+
+func (b *bestRows) compare(x, y *textRow) int {
+	c := cmp.Compare(y.n, x.n)
+	if b.least {
 		c = -c
 	}
-	return cmp.Or(c, slices.Compare(a.keys[:], b.keys[:]))
+	return cmp.Or(c, slices.Compare(x.keys[:], y.keys[:]))
 }
 
-// best returns the top rows of all in order, all of them where top is 0. It
-// moves them about in rows.
-func best(rows []textRow, top int, m Measure) []textRow {
-	order := rowOrder(m == Min)
-	if top > 0 && top < len(rows) {
-		// A few of very many are found by a heap of those, the last one first.
-		h := &bestRows{order, rows[:top]}
-		heap.Init(h)
-		for i := top; i < len(rows); i++ {
-			if order.compare(&rows[i], &rows[0]) < 0 {
-				rows[0], rows[i] = rows[i], rows[0]
-				heap.Fix(h, 0)
-			}
-		}
-		rows = rows[:top]
-	}
-	slices.SortFunc(rows, func(a, b textRow) int { return order.compare(&a, &b) })
-	return rows
-}
-
-type bestRows struct {
-	rowOrder
-	rows []textRow
-}
-
-func (h *bestRows) Len() int           { return len(h.rows) }
-func (h *bestRows) Less(i, j int) bool { return h.compare(&h.rows[i], &h.rows[j]) > 0 }
-func (h *bestRows) Swap(i, j int)      { h.rows[i], h.rows[j] = h.rows[j], h.rows[i] }
+func (b *bestRows) Len() int           { return len(b.rows) }
+func (b *bestRows) Less(i, j int) bool { return b.compare(&b.rows[i], &b.rows[j]) > 0 }
+func (b *bestRows) Swap(i, j int)      { b.rows[i], b.rows[j] = b.rows[j], b.rows[i] }
 
 // Push and Pop are not used: the heap keeps its size.
-func (h *bestRows) Push(any) {}
+func (b *bestRows) Push(any) {}
 
 // Pop implements [heap.Interface].
-func (h *bestRows) Pop() any { return nil }
+func (b *bestRows) Pop() any { return nil }

@@ -101,16 +101,22 @@ func TestRows(t *testing.T) {
 }
 
 // The few best are those that stand first when all are in order.
-func TestBest(t *testing.T) {
-	var rows []textRow
-	for i := range 1000 {
-		rows = append(rows, textRow{keys: [maxDims]string{fmt.Sprint(i * 7 % 1000)}, n: uint64(i * 31 % 50)})
+func TestBestRows(t *testing.T) {
+	best := func(top int, least bool) []textRow {
+		b := bestRows{least: least, top: top}
+		for i := range 1000 {
+			row := textRow{keys: [maxDims]string{fmt.Sprint(i * 7 % 1000)}, n: uint64(i * 31 % 50)}
+			if b.mayTake(row.n) {
+				b.take(row)
+			}
+		}
+		return b.inOrder()
 	}
-	for _, m := range []Measure{Count, Min} {
-		all := best(slices.Clone(rows), 0, m)
+	for _, least := range []bool{false, true} {
+		all := best(0, least)
 		for _, top := range []int{1, 10, 999, 1000, 2000} {
-			if got := best(slices.Clone(rows), top, m); !slices.Equal(got, all[:min(top, len(all))]) {
-				t.Errorf("%s, top %d: got %v", m, top, got[:1])
+			if got := best(top, least); !slices.Equal(got, all[:min(top, len(all))]) {
+				t.Errorf("least %v, top %d: got %v", least, top, got[:1])
 			}
 		}
 	}
