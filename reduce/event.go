@@ -24,12 +24,15 @@ type Event struct {
 	LatencyNS       int64
 	Retransmissions int
 	Query           *speedy.Message
-	asked           []byte // QNAME as asked
-	lower           []byte // QNAME with A-Z folded
-	json            []byte // the message as Speedy writes it
-	addrs           [2][]byte
-	split           labels
-	opts            options
+	// Whose question is that of the event: the message, or the query of a
+	// transaction whose response has none.
+	asker *speedy.Message
+	asked []byte // QNAME as asked
+	lower []byte // QNAME with A-Z folded
+	json  []byte // the message as Speedy writes it
+	addrs [2][]byte
+	split labels
+	opts  options
 }
 
 // parts of an event are made when somebody asks for them.
@@ -84,7 +87,7 @@ func newCommon(anon *speedy.Anonymizer) *common {
 
 // Set makes e stand for m.
 func (e *Event) Set(m *speedy.Message) {
-	e.Message, e.made = m, 0
+	e.Message, e.asker, e.made = m, m, 0
 	e.unmatch()
 }
 
@@ -95,17 +98,23 @@ func (e *Event) unmatch() {
 
 // Question is the first question, or nil when there is none.
 func (e *Event) Question() *dns.Question {
-	if len(e.Questions) == 0 {
+	if len(e.asker.Questions) == 0 {
 		return nil
 	}
-	return &e.Questions[0]
+	return &e.asker.Questions[0]
+}
+
+// questionOf makes the first question of m that of e.
+func (e *Event) questionOf(m *speedy.Message) {
+	e.asker = m
+	e.made &^= madeAsked | madeLower | madeLabels
 }
 
 // Asked is the QNAME in presentation form as asked; the message has a question.
 func (e *Event) Asked() []byte {
 	if e.needs(madeAsked) {
 		// The name was walked when the message was read, so there is no error.
-		e.asked, _, _ = dns.AppendName(e.asked[:0], e.Wire, e.Questions[0].NameOff)
+		e.asked, _, _ = dns.AppendName(e.asked[:0], e.asker.Wire, e.Question().NameOff)
 	}
 	return e.asked
 }
@@ -113,7 +122,7 @@ func (e *Event) Asked() []byte {
 // Qname is the QNAME as a key: in presentation form, A-Z folded.
 func (e *Event) Qname() []byte {
 	if e.needs(madeLower) {
-		e.lower, _, _ = dns.AppendLowerName(e.lower[:0], e.Wire, e.Questions[0].NameOff)
+		e.lower, _, _ = dns.AppendLowerName(e.lower[:0], e.asker.Wire, e.Question().NameOff)
 	}
 	return e.lower
 }

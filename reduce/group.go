@@ -209,20 +209,39 @@ func (w *Window) add(list []*Event) {
 		t.releaseAnswered()
 	}
 	w.Messages += uint64(len(list))
-	for _, e := range list {
+	done := 0
+	for i, e := range list {
 		if e.Malformed != 0 {
 			w.Malformed++
 		}
 		if t != nil { // else nobody asks
 			e.unmatch()
 			t.see(e)
+			if e.Query != nil && e.Question() == nil && len(e.Query.Questions) > 0 {
+				w.reduce(list[done:i], seen)
+				w.addApart(e)
+				done = i + 1
+			}
 		}
 	}
-	w.reduce(list)
+	w.reduce(list[done:], seen)
 }
 
-// reduce gives events of one batch to the reducers.
-func (w *Window) reduce(list []*Event) {
+// addApart gives a response without a question to the reducers, and to those of
+// transactions with the question of its query.
+func (w *Window) addApart(e *Event) {
+	w.one[0] = e
+	w.reduce(w.one[:], seen&^Complete)
+	e.questionOf(e.Query)
+	w.reduce(w.one[:], Complete)
+	e.questionOf(e.Message)
+}
+
+// seen is what messages are to reducers when they come.
+const seen = Messages | Complete | Stray
+
+// reduce gives events of one batch to the reducers, as what they are of that.
+func (w *Window) reduce(list []*Event, as Scope) {
 	if len(list) == 0 {
 		return
 	}
@@ -235,12 +254,12 @@ func (w *Window) reduce(list []*Event) {
 	for i := range g.scopes {
 		s := &g.scopes[i]
 		s.events = s.events[:0]
-		if s.of&Messages == Messages && list[0].Match != TimedOut { // which come alone
+		if s.of&as&Messages == Messages {
 			s.events = append(s.events, list...)
 			continue
 		}
 		for _, e := range list {
-			if s.of&e.scope() != 0 {
+			if s.of&as&e.scope() != 0 {
 				s.events = append(s.events, e)
 			}
 		}
@@ -351,7 +370,7 @@ func (w *Window) Close(e *Event, end int64, final bool) {
 		}
 		e.Match, e.Retransmissions = TimedOut, q.again
 		w.one[0] = e
-		w.reduce(w.one[:])
+		w.reduce(w.one[:], Overdue)
 	})
 	w.untracked += t.lost
 	t.lost = 0

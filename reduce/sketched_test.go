@@ -298,7 +298,7 @@ func TestSketchedAllocations(t *testing.T) {
 		add := func() {
 			for _, m := range msgs {
 				b.event.Set(m)
-				w.reduce([]*Event{b.event})
+				w.reduce([]*Event{b.event}, seen)
 			}
 		}
 		add()

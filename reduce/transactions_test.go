@@ -105,6 +105,22 @@ func TestTransactionScope(t *testing.T) {
 	}
 }
 
+// TestTransactionQuestion: a response without a question has the one of its query
+// where it stands for the transaction, and none where it is a message.
+func TestTransactionQuestion(t *testing.T) {
+	msgs := makeAll(t, []msg{
+		{at: 1, from: alice, to: ns, id: 1, flags: query, qname: "A.example.org.", qtype: 1},
+		{at: 1.2, from: ns, to: alice, id: 1, flags: former},
+	})
+	want := `{"latency":{"a.example.org.":200000},"slow":{"a.example.org.":1}}`
+	if r := one(t, "TopSlow", Params{}, msgs); string(r.Data) != want || r.Window.Keyless != 0 {
+		t.Errorf("%s, keyless %d, want %s", r.Data, r.Window.Keyless, want)
+	}
+	if r := one(t, "NameCounter", Params{}, msgs); string(r.Data) != `{"a.example.org.":1}` || r.Window.Keyless != 1 {
+		t.Errorf("%s, keyless %d", r.Data, r.Window.Keyless)
+	}
+}
+
 // TestBare: queries beyond the memory for their copies are matched all the same.
 func TestBare(t *testing.T) {
 	seen := new(watch)

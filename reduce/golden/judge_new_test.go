@@ -57,15 +57,15 @@ func judgeSlow(c *capt, p reduce.Params) verdict {
 		switch {
 		case !m.answered && !m.timeout:
 			continue
-		case !m.asked:
+		case !m.query.asked:
 			t.keyless++
 			continue
 		}
 		if us := m.latency / 1000; us > 0 {
-			t.rows[[2]string{"latency", m.qname}] += uint64(us)
+			t.rows[[2]string{"latency", m.query.qname}] += uint64(us)
 		}
 		if m.timeout || m.latency > 100e6 {
-			t.rows[[2]string{"slow", m.qname}]++
+			t.rows[[2]string{"slow", m.query.qname}]++
 		}
 	}
 	return verdict{data: t.by2(p.Top), keyless: t.keyless}

@@ -10,6 +10,7 @@ import (
 type match struct {
 	answered, stray, timeout bool // a response, a response, a query
 	latency                  int64
+	query                    *message // whose question is that of the transaction
 }
 
 // timeout is how long a query waits.
@@ -52,11 +53,12 @@ func (tr *traffic) matchAll() {
 			m.stray = true
 		case m.response() && !found.answered:
 			found.answered, m.answered, m.latency = true, true, max(0, m.time-found.query.time)
+			m.query = found.query
 		}
 	}
 	for _, w := range queries {
 		if !w.answered {
-			w.query.timeout = true
+			w.query.timeout, w.query.query = true, w.query
 			tr.alone = append(tr.alone, w.query)
 		}
 	}
