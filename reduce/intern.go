@@ -27,8 +27,7 @@ type interner struct {
 	known   translation
 	// The names in order, when so many had been added.
 	added, ordered uint64
-	begun          []uint64
-	order          []uint32
+	order          textOrder
 	ranks          []uint32 // of those in order, by number
 }
 
@@ -219,5 +218,5 @@ func (in *interner) reset() {
 	in.page = 0
 	in.derived = in.derived[:0]
 	in.sweeps++
-	in.order = in.order[:0]
+	in.order.numbers = in.order.numbers[:0]
 }

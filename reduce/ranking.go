@@ -20,12 +20,49 @@ import (
 type keyOrder struct {
 	names      *interner // of octets; numbers have their own texts
 	numbers    []uint32  // ascending
+	small      numbering // of numbers, where none is large
 	ranks      []uint32  // of numbers
 	texts      []string  // of numbers, in their order
 	absent     string
 	absentRank uint32
 	scratch    []byte
-	order      []uint32 // places of numbers, by their texts
+	order      textOrder
+}
+
+// A textOrder puts texts in order: by what they begin with, of which there is as
+// much as their numbers leave room for, and the few that begin alike by all.
+// Numbers are sorted quickly.
+type textOrder struct {
+	begun, spare []uint64
+	numbers      []uint32 // of texts, in their order
+}
+
+// begin makes room for the numbers of that many texts.
+func (o *textOrder) begin() { o.begun = o.begun[:0] }
+
+// add adds a text and its number, which is less than limit.
+func (o *textOrder) add(text string, number, limit int) {
+	room := bits.Len(uint(limit))
+	o.begun = append(o.begun, firstOctets(text)>>room<<room|uint64(number))
+}
+
+// sorted are the numbers in the order of their texts.
+func (o *textOrder) sorted(limit int, text func(uint32) string) []uint32 {
+	room := bits.Len(uint(limit))
+	if !slices.IsSorted(o.begun) {
+		o.begun, o.spare = sortNumbers(o.begun, o.spare, room)
+	}
+	o.numbers = o.numbers[:0]
+	for start, i := 0, 0; i < len(o.begun); i++ {
+		o.numbers = append(o.numbers, uint32(o.begun[i]&(1<<room-1)))
+		if i+1 == len(o.begun) || o.begun[i]>>room != o.begun[i+1]>>room {
+			if alike := o.numbers[start:]; len(alike) > 1 {
+				slices.SortFunc(alike, func(a, b uint32) int { return strings.Compare(text(a), text(b)) })
+			}
+			start = i + 1
+		}
+	}
+	return o.numbers
 }
 
 // firstOctets are eight of them, whose order is that of the texts they begin;
@@ -43,33 +80,22 @@ func firstOctets(text string) (octets uint64) {
 // sorted are the numbers of the names that are held, in the order of their texts;
 // ranks has the rank of each.
 func (in *interner) sorted() []uint32 {
-	if in.ordered == in.added && len(in.order) > 0 {
-		return in.order
+	if in.ordered == in.added && len(in.order.numbers) > 0 {
+		return in.order.numbers
 	}
-	in.order, in.ordered, in.begun = in.order[:0], in.added, in.begun[:0]
-	// By what they begin with, of which there is as much as the number leaves
-	// room for, and the few that begin alike by all. Numbers are sorted quickly.
-	room := uint64(1)<<bits.Len(uint(len(in.texts))) - 1
+	in.ordered = in.added
+	in.order.begin()
 	for id, refs := range in.refs {
 		if refs > 0 {
-			in.begun = append(in.begun, firstOctets(in.texts[id])&^room|uint64(id))
+			in.order.add(in.texts[id], id, len(in.texts))
 		}
 	}
-	slices.Sort(in.begun)
-	for start, i := 0, 0; i < len(in.begun); i++ {
-		in.order = append(in.order, uint32(in.begun[i]&room))
-		if i+1 == len(in.begun) || (in.begun[i]^in.begun[i+1])&^room != 0 {
-			if alike := in.order[start:]; len(alike) > 1 {
-				slices.SortFunc(alike, func(a, b uint32) int { return strings.Compare(in.texts[a], in.texts[b]) })
-			}
-			start = i + 1
-		}
-	}
+	order := in.order.sorted(len(in.texts), func(id uint32) string { return in.texts[id] })
 	in.ranks = slices.Grow(in.ranks[:0], len(in.texts))[:len(in.texts)]
-	for place, id := range in.order {
+	for place, id := range order {
 		in.ranks[id] = uint32(2*place + 1)
 	}
-	return in.order
+	return order
 }
 
 // rankNames ranks the keys of octets.
@@ -81,8 +107,7 @@ func (r *keyOrder) rankNames(names *interner, absent string) {
 
 // rankNumbers ranks numbers, which it sorts.
 func (r *keyOrder) rankNumbers(numbers []uint32, f *Field, style *Style) {
-	slices.Sort(numbers)
-	r.numbers = slices.Compact(numbers)
+	r.sort(numbers)
 	n := len(r.numbers)
 	r.scratch = r.scratch[:0]
 	ends := make([]int, n)
@@ -92,17 +117,37 @@ func (r *keyOrder) rankNumbers(numbers []uint32, f *Field, style *Style) {
 	}
 	all, start := string(r.scratch), 0
 	texts := make([]string, n)
-	r.order = slices.Grow(r.order[:0], n)[:n]
+	r.order.begin()
 	for i, end := range ends {
-		texts[i], r.order[i], start = all[start:end], uint32(i), end
+		texts[i], start = all[start:end], end
+		r.order.add(texts[i], i, n)
 	}
-	slices.SortFunc(r.order, func(a, b uint32) int { return strings.Compare(texts[a], texts[b]) })
 	r.texts = slices.Grow(r.texts[:0], n)[:n]
 	r.ranks = slices.Grow(r.ranks[:0], n)[:n]
-	for place, i := range r.order {
+	for place, i := range r.order.sorted(n, func(i uint32) string { return texts[i] }) {
 		r.texts[place], r.ranks[i] = texts[i], uint32(2*place+1)
 	}
 	r.setAbsent(f.absent, n, func(i int) string { return r.texts[i] })
+}
+
+// sort makes numbers those of r, each once.
+func (r *keyOrder) sort(numbers []uint32) {
+	most := uint32(0)
+	for _, v := range numbers {
+		most = max(most, v)
+	}
+	if most >= smallNumbers {
+		r.small.begin(0)
+		slices.Sort(numbers)
+		r.numbers = slices.Compact(numbers)
+		return
+	}
+	r.small.begin(int(most) + 1)
+	for _, v := range numbers {
+		r.small.put(v)
+	}
+	r.small.count()
+	r.numbers = r.small.append(numbers[:0])
 }
 
 // setAbsent ranks the key of events without a value among n texts.
@@ -119,6 +164,9 @@ func (r *keyOrder) rank(k uint32) uint32 {
 	case r.names != nil:
 		return r.names.ranks[k]
 	}
+	if len(r.small.words) > 0 {
+		return r.ranks[r.small.place(k)]
+	}
 	i, _ := slices.BinarySearch(r.numbers, k)
 	return r.ranks[i]
 }
@@ -129,7 +177,7 @@ func (r *keyOrder) text(rank uint32) string {
 	case rank&1 == 0:
 		return r.absent
 	case r.names != nil:
-		return r.names.texts[r.names.order[rank/2]]
+		return r.names.texts[r.names.order.numbers[rank/2]]
 	}
 	return r.texts[rank/2]
 }
@@ -137,7 +185,7 @@ func (r *keyOrder) text(rank uint32) string {
 // limit is more than any rank.
 func (r *keyOrder) limit() int {
 	if r.names != nil {
-		return 2*len(r.names.order) + 2
+		return 2*len(r.names.order.numbers) + 2
 	}
 	return 2*len(r.numbers) + 2
 }
@@ -164,9 +212,7 @@ func (d *declared) ranked() []rankedRow {
 		d.rankCounts()
 		return d.rows
 	}
-	d.each(func(k key, n uint64, place int) {
-		d.rows = append(d.rows, rankedRow{keys: k, place: int32(place), n: n})
-	})
+	d.rows = d.appendRows(d.rows)
 	for i := range d.by {
 		d.rankDim(i)
 	}
@@ -183,7 +229,7 @@ func (d *declared) rankCounts() {
 	r := &d.rankings[0]
 	r.rankNames(d.names, d.by[0].absent)
 	pages := d.counts.pages
-	for place, v := range r.names.order {
+	for place, v := range r.names.order.numbers {
 		if p := int(v >> 8); p < len(pages) && pages[p] != nil && pages[p][v&255] > 0 {
 			d.rows = append(d.rows, rankedRow{keys: [maxDims]uint32{uint32(2*place + 1)}, n: pages[p][v&255] - 1})
 		}
@@ -244,11 +290,11 @@ func (f *Field) appendClosed(numbers []uint32) []uint32 {
 }
 
 // manyRanks is how many ranks there may be for a row so that to go through all
-// of them takes less than to compare rows.
-const manyRanks = 32
+// of them, 64 at a time, takes less than to compare rows.
+const manyRanks = 512
 
 // sortRows sorts by the first key, then by the others: by counting how many rows
-// have each rank, the last key first.
+// have each key, the last one first.
 func (d *declared) sortRows() {
 	for i := len(d.by) - 1; i >= 0; i-- {
 		limit := d.rankings[i].limit()
@@ -256,21 +302,36 @@ func (d *declared) sortRows() {
 			slices.SortFunc(d.rows, func(a, b rankedRow) int { return compareKeys(&a.keys, &b.keys) })
 			return
 		}
-		starts := slices.Grow(d.starts[:0], limit+1)[:limit+1]
-		clear(starts)
+		d.there.begin(limit)
 		for j := range d.rows {
-			starts[d.rows[j].keys[i]+1]++
+			d.there.put(d.rows[j].keys[i])
 		}
-		for j := range limit {
-			starts[j+1] += starts[j]
+		different := d.there.count()
+		if different == 1 {
+			continue
 		}
 		d.spare = slices.Grow(d.spare[:0], len(d.rows))[:len(d.rows)]
-		for j := range d.rows {
-			at := &starts[d.rows[j].keys[i]]
-			d.spare[*at] = d.rows[j]
-			*at++
+		if different == len(d.rows) {
+			for j := range d.rows {
+				d.spare[d.there.place(d.rows[j].keys[i])] = d.rows[j]
+			}
+		} else {
+			starts := slices.Grow(d.starts[:0], different+1)[:different+1]
+			clear(starts)
+			for j := range d.rows {
+				starts[d.there.place(d.rows[j].keys[i])+1]++
+			}
+			for j := range different {
+				starts[j+1] += starts[j]
+			}
+			for j := range d.rows {
+				at := &starts[d.there.place(d.rows[j].keys[i])]
+				d.spare[*at] = d.rows[j]
+				*at++
+			}
+			d.starts = starts
 		}
-		d.rows, d.spare, d.starts = d.spare, d.rows, starts
+		d.rows, d.spare = d.spare, d.rows
 	}
 }
 
@@ -295,38 +356,26 @@ func (t *tally) score(n uint64) uint64 {
 // equals in the order of their keys.
 func (t *tally) best(rows []rankedRow) []int32 {
 	t.places = slices.Grow(t.places[:0], len(rows))[:len(rows)]
-	for i := range t.places {
+	top, least := uint64(0), ^uint64(0)
+	for i := range rows {
+		score := t.score(rows[i].n)
+		top, least = max(top, score), min(least, score)
 		t.places[i] = int32(i)
 	}
-	if len(rows) < 1<<8 {
+	room := bits.Len(uint(len(rows)))
+	if len(rows) > 0 && bits.Len64(top-least)+room > 64 {
 		slices.SortFunc(t.places, func(a, b int32) int {
 			return cmp.Or(cmp.Compare(t.score(rows[b].n), t.score(rows[a].n)), cmp.Compare(a, b))
 		})
 		return t.places
 	}
-	// Octet by octet, the last one first: few counts have more than two that differ.
-	top, least := uint64(0), ^uint64(0)
+	t.scores = t.scores[:0]
 	for i := range rows {
-		score := t.score(rows[i].n)
-		top, least = max(top, score), min(least, score)
+		t.scores = append(t.scores, (top-t.score(rows[i].n))<<room|uint64(i))
 	}
-	t.morePlaces = slices.Grow(t.morePlaces[:0], len(rows))[:len(rows)]
-	for shift := 0; shift < 64 && (top-least)>>shift > 0; shift += 8 {
-		var starts [1 << 8]int32
-		for i := range rows {
-			starts[(top-t.score(rows[i].n))>>shift&0xff]++
-		}
-		at := int32(0)
-		for i, n := range starts {
-			starts[i] = at
-			at += n
-		}
-		for _, place := range t.places {
-			start := &starts[(top-t.score(rows[place].n))>>shift&0xff]
-			t.morePlaces[*start] = place
-			*start++
-		}
-		t.places, t.morePlaces = t.morePlaces, t.places
+	t.scores, t.moreScores = sortNumbers(t.scores, t.moreScores, room)
+	for i, score := range t.scores {
+		t.places[i] = int32(score & (1<<room - 1))
 	}
 	return t.places
 }
@@ -353,7 +402,7 @@ func (d *declared) cutoff(rows []rankedRow, top int, ties bool) cutoff {
 	if top >= len(d.scores) {
 		return cutoff{0, len(d.scores)}
 	}
-	slices.Sort(d.scores)
+	d.scores, d.moreScores = sortNumbers(d.scores, d.moreScores, 0)
 	c := cutoff{d.scores[len(d.scores)-top], top}
 	if ties {
 		c.room = len(d.scores)

@@ -24,10 +24,11 @@ type tally struct {
 	text        []byte // all rows as a table, when they have been written
 	rankings    [maxDims]keyOrder
 	rows, spare []rankedRow
+	there       numbering
 	starts      []int32
 	places      []int32
-	morePlaces  []int32
 	scores      []uint64
+	moreScores  []uint64
 }
 
 // newTally returns an empty one that counts up to max keys exactly.
@@ -157,4 +158,19 @@ func (t *tally) each(f func(k key, n uint64, place int)) {
 	for i := range t.table.rows {
 		f(t.table.rows[i].key, t.table.rows[i].n, i)
 	}
+}
+
+// appendRows appends each key with what is measured there.
+func (t *tally) appendRows(rows []rankedRow) []rankedRow {
+	if t.table == nil {
+		for _, v := range t.counts.seen {
+			rows = append(rows, rankedRow{keys: key{v}, n: *t.counts.at(v) - 1})
+		}
+		return rows
+	}
+	for i := range t.table.rows {
+		r := &t.table.rows[i]
+		rows = append(rows, rankedRow{keys: r.key, place: int32(i), n: r.n})
+	}
+	return rows
 }
