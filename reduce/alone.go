@@ -50,9 +50,9 @@ func (a *alone) Report(r *report.Report) {
 	a.data = report.AppendCount(a.data, a.nq)
 	a.data = append(a.data, `,"answers":`...)
 	a.data = report.AppendCount(a.data, a.nr)
-	a.data = append(append(a.data, `,"AloneQueries":[`...), a.queries.b...)
-	a.data = append(append(a.data, `],"AloneAnswers":[`...), a.responses.b...)
-	a.data = append(a.data, `]}`...)
+	a.data = append(append(a.data, `,"AloneQueries":`...), a.queries.json()...)
+	a.data = append(append(a.data, `,"AloneAnswers":`...), a.responses.json()...)
+	a.data = append(a.data, '}')
 	r.Data, r.Shape = a.data, report.ListOf
 	r.Window.Skipped += a.budget.skipped
 }

@@ -1,6 +1,7 @@
 package reduce
 
 import (
+	"iter"
 	"slices"
 
 	"ratadns/report"
@@ -287,30 +288,34 @@ func (w *tableWriter) level(rows []rankedRow, depth int) {
 		return
 	}
 	o := object{w: w}
-	groups(rows, depth, func(group []rankedRow) {
+	for group := range groups(rows, depth) {
 		if !shows(group) {
 			o.leaveOut(group)
 		}
-	})
+	}
 	o.begin()
-	groups(rows, depth, func(group []rankedRow) {
+	for group := range groups(rows, depth) {
 		if shows(group) {
 			o.key(w.d.rankings[depth].text(group[0].keys[depth]))
 			w.level(group, depth+1)
 		}
-	})
+	}
 	o.end()
 }
 
-// groups calls f for the rows of each key of that level.
-func groups(rows []rankedRow, depth int, f func([]rankedRow)) {
-	for len(rows) > 0 {
-		n := 1
-		for n < len(rows) && rows[n].keys[depth] == rows[0].keys[depth] {
-			n++
+// groups are the rows of each key of that level.
+func groups(rows []rankedRow, depth int) iter.Seq[[]rankedRow] {
+	return func(yield func([]rankedRow) bool) {
+		for len(rows) > 0 {
+			n := 1
+			for n < len(rows) && rows[n].keys[depth] == rows[0].keys[depth] {
+				n++
+			}
+			if !yield(rows[:n]) {
+				return
+			}
+			rows = rows[n:]
 		}
-		f(rows[:n])
-		rows = rows[n:]
 	}
 }
 

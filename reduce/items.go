@@ -14,7 +14,7 @@ func (a order) before(b order) bool {
 // items is a bounded list of JSON values.
 type items struct {
 	n     int
-	b     []byte // the values with commas between them
+	b     []byte // the values as a list without its end, or empty
 	marks []mark // one for each, where several workers have parts of the list
 }
 
@@ -28,9 +28,29 @@ func (l *items) reset() { l.n, l.b, l.marks = 0, l.b[:0], l.marks[:0] }
 
 func (l *items) len() int { return l.n }
 
+// json is the list, until there is another item.
+func (l *items) json() []byte {
+	if l.n == 0 {
+		return []byte("[]")
+	}
+	list := append(l.b, ']')
+	l.b = list[:len(l.b)]
+	return list
+}
+
+// append appends an item.
+func (l *items) append(item []byte) {
+	if l.n++; l.n == 1 {
+		l.b = append(l.b, '[')
+	} else {
+		l.b = append(l.b, ',')
+	}
+	l.b = append(l.b, item...)
+}
+
 // item is the one at i.
 func (l *items) item(i int) []byte {
-	start := 0
+	start := 1
 	if i > 0 {
 		start = l.marks[i-1].end + 1
 	}
@@ -70,10 +90,7 @@ func (b *budget) add(l *items, item []byte, at order) bool {
 		b.skipped++
 		return false
 	}
-	if l.n++; l.n > 1 {
-		l.b = append(l.b, ',')
-	}
-	l.b = append(l.b, item...)
+	l.append(item)
 	if b.ordered {
 		l.marks = append(l.marks, mark{at, len(l.b)})
 	}
@@ -114,10 +131,7 @@ func (b *budget) merge(l, o *items) {
 			from, k = o, &j
 		}
 		if all.n < b.samples {
-			if all.n++; all.n > 1 {
-				all.b = append(all.b, ',')
-			}
-			all.b = append(all.b, from.item(*k)...)
+			all.append(from.item(*k))
 			all.marks = append(all.marks, mark{from.marks[*k].at, len(all.b)})
 		} else {
 			b.octets -= len(from.item(*k)) + 1

@@ -11,7 +11,6 @@ import (
 type identity struct {
 	budget budget
 	list   items
-	data   []byte
 }
 
 func newIdentity(p Params) Reducer { return &identity{budget: p.budget(DefaultSamples)} }
@@ -32,8 +31,7 @@ func (i *identity) Merge(other Reducer) {
 }
 
 func (i *identity) Report(r *report.Report) {
-	i.data = append(append(append(i.data[:0], '['), i.list.b...), ']')
-	r.Data, r.Shape = i.data, report.ListOf
+	r.Data, r.Shape = i.list.json(), report.ListOf
 	r.Window.Skipped += i.budget.skipped
 }
 
@@ -154,7 +152,7 @@ func (u *underscoredQueries) Report(r *report.Report) {
 			u.data = report.AppendCount(u.data, l.count)
 			u.data = append(u.data, `,"queries":`...)
 		}
-		u.data = append(append(append(u.data, '['), l.b...), ']')
+		u.data = append(u.data, l.json()...)
 		if u.byClient {
 			u.data = append(u.data, '}')
 		}

@@ -74,7 +74,7 @@ func (s *shares) choose(rows []rankedRow) (places []int32) {
 	}
 	var list []ranked
 	first := int32(0)
-	groups(rows, 0, func(group []rankedRow) {
+	for group := range groups(rows, 0) {
 		s.n = measured{}
 		for i := range group {
 			r := &group[i]
@@ -86,7 +86,7 @@ func (s *shares) choose(rows []rankedRow) (places []int32) {
 			list = append(list, ranked{first, end, rank})
 		}
 		first = end
-	})
+	}
 	slices.SortFunc(list, func(a, b ranked) int {
 		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.first, b.first))
 	})
