@@ -29,7 +29,7 @@ func NewBatch(anon *speedy.Anonymizer, decoder func() *speedy.Decoder) *Batch {
 func newBatch(c *common, decoder func() *speedy.Decoder) *Batch {
 	b := &Batch{common: c, decoder: decoder}
 	for i := range b.events {
-		b.events[i].common, b.events[i].at = c, int32(i)
+		b.events[i].common, b.events[i].at = c, uint32(i)
 		b.decoders[i] = decoder()
 	}
 	b.single.common = c

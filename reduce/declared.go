@@ -122,6 +122,11 @@ const (
 // cell is where a field of e stands.
 func (e *Event) cell(d dim) int { return d.slot*batchLen + int(e.at) }
 
+// column has a field of all events of e's batch.
+func (e *Event) column(d dim) *[batchLen]cell {
+	return (*[batchLen]cell)(e.cells[d.slot*batchLen:])
+}
+
 // value returns a number, or of octets the interner's.
 func (e *Event) value(d dim) (uint32, bool) {
 	c := &e.cells[e.cell(d)]
@@ -289,17 +294,15 @@ func (d *declared) Add(e *Event) {
 func (d *declared) addAll(list []*Event) {
 	switch {
 	case d.measure <= Rate && len(d.by) == 1:
-		by, cells := d.by[0], list[0].cells
+		by, column := d.by[0], list[0].column(d.by[0])
 		for _, e := range list {
-			c := &cells[e.cell(by)]
+			c := &column[e.at%batchLen]
 			if *c&madeValue == 0 {
 				e.fill(c, by)
 			}
 			if *c&hasValue == 0 {
 				d.keyless++
-				continue
-			}
-			if v := uint32(*c); d.table != nil {
+			} else if v := uint32(*c); d.table != nil {
 				d.table.add(&key{v}, 1)
 			} else if !d.counts.again(v) {
 				d.add(&key{v}, 1)
@@ -308,14 +311,7 @@ func (d *declared) addAll(list []*Event) {
 	case d.measure <= Rate && len(d.by) > 1:
 		// All keys first, so that the processor does not wait for one look-up
 		// after the other.
-		d.keys = d.keys[:0]
-		for _, e := range list {
-			if k, ok := d.keyOf(e); ok {
-				d.keys = append(d.keys, k)
-			} else {
-				d.keyless++
-			}
-		}
+		d.keyless += d.keysOf(list)
 		d.table.warm(d.keys)
 		for i := range d.keys {
 			d.table.add(&d.keys[i], 1)
@@ -325,6 +321,32 @@ func (d *declared) addAll(list []*Event) {
 			d.Add(e)
 		}
 	}
+}
+
+// keysOf makes keys those of a list, and returns how many events have none.
+func (t *tally) keysOf(list []*Event) (keyless uint64) {
+	t.keys = t.keys[:0]
+	var columns [maxDims]*[batchLen]cell
+	for i, dim := range t.by {
+		columns[i] = list[0].column(dim)
+	}
+events:
+	for _, e := range list {
+		var k key
+		for i := range t.by {
+			c := &columns[i][e.at%batchLen]
+			if *c&madeValue == 0 {
+				e.fill(c, t.by[i])
+			}
+			if *c&hasValue == 0 {
+				keyless++
+				continue events
+			}
+			k[i] = uint32(*c)
+		}
+		t.keys = append(t.keys, k)
+	}
+	return keyless
 }
 
 func (d *declared) Merge(other Reducer) { d.merge(other.(tallied).tallies()) }

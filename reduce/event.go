@@ -13,8 +13,8 @@ import (
 type Event struct {
 	*speedy.Message
 	*common
-	at   int32 // its place in a batch
-	made parts // what has been made of the message
+	at   uint32 // its place in a batch
+	made parts  // what has been made of the message
 	// Match says what the message is to its transaction, and the others tell
 	// more where it is Answered: the time from the query to its response, how
 	// often the query was sent again meanwhile, and the query, or nil when there
