@@ -235,7 +235,7 @@ func (w *tableWriter) pairs(rows []rankedRow) (cut bool) {
 			w.dst = append(w.dst, ',')
 		}
 		r := &d.spare[i]
-		w.dst = report.AppendString(append(w.dst, '['), d.rankings[0].text(r.keys[0]))
+		w.dst = d.rankings[0].appendKey(append(w.dst, '['), r.keys[0])
 		w.dst = append(w.dst, ',')
 		w.number(r.n)
 		w.dst = append(w.dst, ']')
@@ -296,7 +296,7 @@ func (w *tableWriter) level(rows []rankedRow, depth int) {
 	o.begin()
 	for group := range groups(rows, depth) {
 		if shows(group) {
-			o.key(w.d.rankings[depth].text(group[0].keys[depth]))
+			o.key(&w.d.rankings[depth], group[0].keys[depth])
 			w.level(group, depth+1)
 		}
 	}
@@ -345,7 +345,7 @@ func (w *tableWriter) leaves(rows []rankedRow, r *keyOrder) {
 	zero := uint32(1) // the rank of the next key that has to be there
 	zeros := func(end uint32) {
 		for ; zero < end; zero += 2 {
-			o.key(r.text(zero))
+			o.key(r, zero)
 			w.number(0)
 		}
 	}
@@ -359,7 +359,7 @@ func (w *tableWriter) leaves(rows []rankedRow, r *keyOrder) {
 			}
 		}
 		if !rows[i].left && cut.takes(d.score(rows[i].n)) {
-			o.key(r.text(k))
+			o.key(r, k)
 			w.value(&rows[i])
 		}
 	}
@@ -401,19 +401,24 @@ var leftKeys = [...]string{report.SkippedKey, report.SkippedSumKey}
 
 // key appends the key of the next member, after those that tell what is left out
 // if they stand before it.
-func (o *object) key(text string) {
-	for o.told < len(leftKeys) && leftKeys[o.told] < text {
+func (o *object) key(r *keyOrder, rank uint32) {
+	for o.told < len(leftKeys) && leftKeys[o.told] < r.text(rank) {
 		o.tell()
 	}
-	o.member(text)
+	o.next()
+	o.w.dst = append(r.appendKey(o.w.dst, rank), ':')
+}
+
+// next appends what stands before a member.
+func (o *object) next() {
+	if len(o.w.dst) > o.first {
+		o.w.dst = append(o.w.dst, ',')
+	}
 }
 
 func (o *object) member(text string) {
-	w := o.w
-	if len(w.dst) > o.first {
-		w.dst = append(w.dst, ',')
-	}
-	w.dst = append(report.AppendString(w.dst, text), ':')
+	o.next()
+	o.w.dst = append(report.AppendString(o.w.dst, text), ':')
 }
 
 // tell appends the next of leftKeys.

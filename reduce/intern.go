@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"slices"
 	"unsafe"
+
+	"ratadns/report"
 )
 
 // An interner gives octets a number, the same for equal ones, so that twenty
@@ -13,7 +15,8 @@ type interner struct {
 	// A hash table with linear probing. A slot has the upper half of a hash, and
 	// in its lower half one more than a number; zero is free.
 	slots []uint64
-	texts []string // in pages
+	texts []string // in pages, between quotation marks
+	plain []bool   // texts that are known to be JSON as they stand there
 	refs  []int32  // tables' rows that hold it
 	free  []uint32
 	limit int // sweep when there are so many
@@ -75,9 +78,9 @@ func (in *interner) add(b []byte, hash uint64) uint32 {
 		in.free = in.free[:last]
 	} else {
 		n = uint32(len(in.texts))
-		in.texts, in.refs = append(in.texts, ""), append(in.refs, 0)
+		in.texts, in.plain, in.refs = append(in.texts, ""), append(in.plain, false), append(in.refs, 0)
 	}
-	in.texts[n], in.refs[n] = in.text(b), 0
+	in.texts[n], in.plain[n], in.refs[n] = in.text(b), false, 0
 	if 4*in.len() > 3*len(in.slots) {
 		in.grow()
 	}
@@ -106,19 +109,40 @@ func (in *interner) grow() {
 
 // text is a copy of b in a page. The octets stay as they are until reset.
 func (in *interner) text(b []byte) string {
-	if len(b) == 0 || len(b) > longText {
-		return string(b)
+	size := len(b) + len(`""`)
+	if size > longText {
+		return quoted(make([]byte, 0, size), b)
 	}
-	if in.page < len(in.pages) && len(in.pages[in.page])+len(b) > pageSize {
+	if in.page < len(in.pages) && len(in.pages[in.page])+size > pageSize {
 		in.page++
 	}
 	if in.page == len(in.pages) {
 		in.pages = append(in.pages, make([]byte, 0, pageSize))
 	}
-	p := &in.pages[in.page]
-	at := len(*p)
-	*p = append(*p, b...)
-	return unsafe.String(&(*p)[at], len(b))
+	p := in.pages[in.page]
+	in.pages[in.page] = p[:len(p)+size]
+	return quoted(p, b)
+}
+
+// quoted appends b to a page that has room, between quotation marks, and returns
+// what is between them.
+func quoted(page, b []byte) string {
+	at := len(page) + 1
+	page = append(append(append(page, '"'), b...), '"')
+	return unsafe.String(&page[at], len(b))
+}
+
+// appendJSON appends a text as a JSON string.
+func (in *interner) appendJSON(dst []byte, n uint32) []byte {
+	text := in.texts[n]
+	if in.plain[n] {
+		marked := (*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(text)), -1))
+		return append(dst, unsafe.String(marked, len(text)+2)...)
+	}
+	at := len(dst)
+	dst = report.AppendString(dst, text)
+	in.plain[n] = len(dst)-at == len(text)+2 // an escape is longer
+	return dst
 }
 
 // octetsOf are those of a text, for who does not change them.
@@ -214,7 +238,7 @@ func (in *interner) reset() {
 	for i := range in.pages {
 		in.pages[i] = in.pages[i][:0]
 	}
-	in.texts, in.refs, in.free, in.limit = in.texts[:0], in.refs[:0], in.free[:0], minInterned
+	in.texts, in.plain, in.refs, in.free, in.limit = in.texts[:0], in.plain[:0], in.refs[:0], in.free[:0], minInterned
 	in.page = 0
 	in.derived = in.derived[:0]
 	in.sweeps++

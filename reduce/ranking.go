@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"ratadns/report"
 )
 
 // Keys of a report are in the order of their texts, and many texts are new in
@@ -180,6 +182,14 @@ func (r *keyOrder) text(rank uint32) string {
 		return r.names.texts[r.names.order.numbers[rank/2]]
 	}
 	return r.texts[rank/2]
+}
+
+// appendKey appends the key of that rank as a JSON string.
+func (r *keyOrder) appendKey(dst []byte, rank uint32) []byte {
+	if r.names != nil && rank&1 != 0 {
+		return r.names.appendJSON(dst, r.names.order.numbers[rank/2])
+	}
+	return report.AppendString(dst, r.text(rank))
 }
 
 // limit is more than any rank.

@@ -317,10 +317,10 @@ func (s *summary) Report(r *report.Report) {
 			s.data = append(s.data, ',')
 		}
 		if s.asList {
-			s.data = report.AppendString(append(s.data, `{"ip":`...), s.names.texts[c.id])
+			s.data = s.names.appendJSON(append(s.data, `{"ip":`...), c.id)
 			s.data = append(s.data, `,"queries":`...)
 		} else {
-			s.data = append(report.AppendString(s.data, s.names.texts[c.id]), ':')
+			s.data = append(s.names.appendJSON(s.data, c.id), ':')
 		}
 		s.data = s.append(s.data, c)
 		if s.asList {
