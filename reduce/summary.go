@@ -13,6 +13,7 @@ type summary struct {
 	*asked
 	asList bool
 	order  []uint64
+	spare  []uint64
 	data   []byte
 }
 
@@ -337,13 +338,14 @@ func (s *summary) Report(r *report.Report) {
 // those who asked most come first.
 func (s *summary) sorted() []uint64 {
 	s.names.sorted()
+	const half = 32
 	s.order = s.order[:0]
 	for i := range s.clients {
-		s.order = append(s.order, uint64(s.names.ranks[s.clients[i].id])<<32|uint64(i))
+		s.order = append(s.order, uint64(s.names.ranks[s.clients[i].id])<<half|uint64(i))
 	}
-	slices.Sort(s.order)
+	s.order, s.spare = sortNumbers(s.order, s.spare, half)
 	for i := range s.order {
-		s.order[i] &= 1<<32 - 1
+		s.order[i] &= 1<<half - 1
 	}
 	if s.asList {
 		slices.SortStableFunc(s.order, func(a, b uint64) int {
