@@ -32,11 +32,13 @@ const (
 	LinkPflog    LinkType = 117 // OpenBSD, what its firewall logs
 	LinkRadiotap LinkType = 127 // wireless, with a header of the receiver
 	LinkPPI      LinkType = 192 // a header of the receiver, and any other link type
+	LinkERF      LinkType = 197 // a record of Endace's cards
 	LinkPPPDir   LinkType = 204 // PPP behind an octet for the direction
 	LinkMPLS     LinkType = 219
 	LinkIPv4     LinkType = 228
 	LinkIPv6     LinkType = 229
 	LinkNflog    LinkType = 239 // Linux, what its firewall logs
+	LinkPktap    LinkType = 258 // macOS, a header of the kernel, and any other link type
 	LinkSLL2     LinkType = 276 // Linux cooked, version 2
 )
 

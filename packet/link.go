@@ -85,6 +85,17 @@ func (p *Parser) link(pkt *capture.Packet, link capture.LinkType, b []byte, s *S
 			return NotIP
 		}
 		return p.link(pkt, next, b[min(int(binary.LittleEndian.Uint16(b[2:])), len(b)):], s)
+	case capture.LinkPktap:
+		if len(b) < 12 {
+			return NotIP
+		}
+		n, next := binary.LittleEndian.Uint32(b), capture.LinkType(binary.LittleEndian.Uint32(b[8:]))
+		if next == capture.LinkPktap || uint64(n) > uint64(len(b)) {
+			return NotIP
+		}
+		return p.link(pkt, next, b[n:], s)
+	case capture.LinkERF:
+		return p.erf(pkt, b, s)
 	case capture.LinkDnstap:
 		return p.dnstap(b, s)
 	}
@@ -138,6 +149,30 @@ func (p *Parser) nflog(pkt *capture.Packet, b []byte, s *Segment) Door {
 			return p.ip(pkt, b[4:n], s)
 		}
 		b = b[min((n+3)&^3, len(b)):]
+	}
+	return NotIP
+}
+
+// erf reads a record of the extensible record format: a header of 16 octets, more
+// of eight, each of which tells whether another follows, and what was captured.
+func (p *Parser) erf(pkt *capture.Packet, b []byte, s *Segment) Door {
+	const eth, colorETH, dsmColorETH, colorHashETH, ipv4, ipv6 = 2, 11, 16, 20, 22, 23
+	const more = 0x80
+	n := 16
+	if len(b) < n {
+		return NotIP
+	}
+	for last := b[8]; last&more != 0; n += 8 {
+		if len(b) < n+8 {
+			return NotIP
+		}
+		last = b[n]
+	}
+	switch b[8] &^ more {
+	case eth, colorETH, dsmColorETH, colorHashETH: // behind two octets of padding
+		return p.ether(pkt, etherTEB, b[min(n+2, len(b)):], s)
+	case ipv4, ipv6:
+		return p.ip(pkt, b[n:], s)
 	}
 	return NotIP
 }

@@ -426,6 +426,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(uint16(101), 0, b)
 		f.Add(uint16(1), 9000, ether(0x88a8, tag(0x8100, tag(0x0800, b))))
 		f.Add(uint16(276), 0, cat([]byte{0x86, 0xdd}, make([]byte, 18), b))
+		f.Add(uint16(258), 0, cat([]byte{12, 0, 0, 0, 1, 0, 0, 0, 101, 0, 0, 0}, b))
+		f.Add(uint16(197), 0, cat(make([]byte, 8), []byte{22 | 0x80}, make([]byte, 15), b))
 	}
 	f.Fuzz(func(t *testing.T, link uint16, wire int, b []byte) {
 		p := NewParser(53)

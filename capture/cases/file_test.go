@@ -66,7 +66,7 @@ const (
 	linkNull, linkEthernet, linkRaw12, linkRaw14, linkRaw, linkLoop = 0, 1, 12, 14, 101, 108
 	linkSLL, linkUser, linkIPv4, linkIPv6, linkSLL2                 = 113, 147, 228, 229, 276
 	linkPPP, linkPPPHDLC, linkPPPDir, linkHDLC, linkWireless        = 9, 50, 204, 104, 105
-	linkPflog, linkRadiotap, linkNflog                              = 117, 127, 239
+	linkPflog, linkRadiotap, linkNflog, linkERF, linkPktap          = 117, 127, 239, 197, 258
 )
 
 // on is a capture of the usual format with packets of one link type.

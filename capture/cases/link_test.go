@@ -42,6 +42,30 @@ func nflog(order binary.AppendByteOrder, family byte, packet []byte) []byte {
 	return cat([]byte{family, 0, 0, 0}, field(1, []byte{8, 0, 1, 0}), field(10, []byte("dns\x00")), field(9, packet))
 }
 
+// pktap is a packet behind the header of macOS's kernel, of 108 octets.
+func pktap(link uint32, packet []byte) []byte {
+	head := le.AppendUint32(le.AppendUint32(le.AppendUint32(nil, 108), 1), link)
+	return cat(head, []byte("en0"), make([]byte, 108-len(head)-3), packet)
+}
+
+// erf is the i-th record of Endace's cards, with so many headers more.
+func erf(i int64, kind byte, more int, captured []byte) []byte {
+	if more > 0 {
+		kind |= 0x80
+	}
+	at, n := moment+i*step, 16+8*more+len(captured)
+	fraction := (uint64(at%1e9)<<32 + 5e8) / 1e9 // of a second
+	b := cat(le.AppendUint64(nil, uint64(at/1e9)<<32|fraction), []byte{kind, 4}, u16(uint16(n), 0, uint16(len(captured))))
+	for ; more > 0; more-- {
+		head := make([]byte, 8)
+		if head[0] = 3; more > 1 {
+			head[0] |= 0x80
+		}
+		b = append(b, head...)
+	}
+	return append(b, captured...)
+}
+
 // pppoe is a session's frame.
 func pppoe(proto uint16, packet []byte) []byte {
 	return cat([]byte{0x11, 0}, u16(7, uint16(2+len(packet)), proto), packet)
@@ -118,6 +142,11 @@ func links() []capt {
 		{"radiotap.pcap", "the same behind the receiver's header", on(linkRadiotap, cat([]byte{0, 0, 8, 0, 0, 0, 0, 0}, wireless(0x08, 1, 24, typeIPv4, v4)))},
 		{"nflog.pcap", "Linux's firewall log: a packet behind other fields", on(linkNflog, nflog(le, 2, v4), nflog(le, 10, v6))},
 		{"pflog.pcap", "OpenBSD's firewall log", on(linkPflog, cat([]byte{61, 2}, make([]byte, 62), v4), cat([]byte{61, 24}, make([]byte, 62), v6))},
+		{"pktap.pcap", "macOS's packet tap of several link types", on(linkPktap,
+			pktap(linkEthernet, ether(typeIPv4, v4)), pktap(linkNull, loop(le, 30, v6)), pktap(linkRaw12, r4), pktap(linkERF, make([]byte, 3)))},
+		{"erf.pcap", "records of Endace's cards, with no, one and three headers more; IP alone; another kind", on(linkERF,
+			erf(0, 2, 0, cat([]byte{0, 0}, ether(typeIPv4, v4))), erf(1, 2, 1, cat([]byte{0, 0}, ether(typeIPv6, v6))), erf(2, 2, 3, cat([]byte{0, 0}, ether(typeIPv4, r4))),
+			erf(3, 23, 0, r6), erf(4, 27, 0, make([]byte, 20)))},
 		{"vlan-qinq-9200.pcap", "other types of two tags before the standard", eth(
 			ether(0x9200, tag(1, typeVLAN, tag(42, typeIPv4, v4))), ether(0x9300, tag(1, typeIPv6, v6)))},
 		{"pseudowire.pcap", "Ethernet behind MPLS labels, with and without a control word", eth(
