@@ -11,6 +11,7 @@ import (
 	"github.com/expr-lang/expr/ast"
 
 	"ratadns/dns"
+	"ratadns/speedy"
 )
 
 // A test is a comparison of a field with constants, or with another field. An
@@ -450,9 +451,25 @@ func (c *comparison) addresses(items []ast.Node) (*test, error) {
 		case c.f.Kind == Address && set.equal && !p.IsSingleIP():
 			return nil, placed(at(n), "%s is one address and never equals a prefix; %s in %q would do", c.f.Name, c.f.Name, s.Value)
 		}
+		if of, ok := c.f.networkOf(p.Addr()); ok && set.equal && of.Bits() != p.Bits() {
+			would := fmt.Sprintf("== %q", of)
+			if p.Bits() < of.Bits() {
+				would = fmt.Sprintf("in %q", s.Value)
+			}
+			return nil, placed(at(n), "%s is a /%d and never equals %q; %s %s would do", c.f.Name, of.Bits(), s.Value, c.f.Name, would)
+		}
 		set.prefixes = append(set.prefixes, p)
 	}
 	return &test{field: c.f, addrs: set}, nil
+}
+
+// networkOf is what a field of networks is where the client has that address, if
+// that tells.
+func (f *Field) networkOf(client netip.Addr) (netip.Prefix, bool) {
+	if f.Kind != Subnet {
+		return netip.Prefix{}, false
+	}
+	return f.addr(&Event{Message: &speedy.Message{Source: client}})
 }
 
 // withField compares two fields.

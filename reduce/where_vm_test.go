@@ -51,6 +51,9 @@ func randomWhere(rng *rand.Rand, depth int) string {
 		return pick(f.Name+pick(" == ", " != ")+w, f.Name+pick(" in ", " not in ")+"["+w+"]", "len("+f.Name+") "+compared+" 3")
 	case Address, Subnet:
 		a := pick("192.0.2.10", "2001:db8::10", "198.51.100.53")
+		if f.Kind == Subnet {
+			a = pick("192.0.2.0/24", "2001:db8::/48", "198.51.100.0/24")
+		}
 		p := pick("192.0.2.0/24", "2001:db8::/32", "0.0.0.0/0", "192.0.2.11")
 		return pick(f.Name+pick(" == ", " != ")+`"`+a+`"`, f.Name+pick(" in ", " not in ")+`"`+p+`"`, f.Name+` in ["`+a+`","`+p+`"]`, f.Name+pick(" == ", " in ")+"server")
 	}
