@@ -22,6 +22,7 @@ type file struct {
 	offset  int64  // of carry in the decompressed capture
 	pending error  // to be returned when the batch before it has been taken
 	steady  bool   // see [Steady]
+	cut     error  // what Read returns at the end of a capture that is cut; nil is io.EOF, and a line of log
 	log     *slog.Logger
 }
 
@@ -260,9 +261,13 @@ func (f *file) end(err error, left int) error {
 	if err != io.EOF && !cut {
 		return fmt.Errorf("%s: offset %d: %w", f.name, f.offset+int64(max(left, 0)), err)
 	}
-	if left != 0 || cut {
-		f.log.Warn("capture ends inside a record", "path", f.name, "offset", f.offset)
+	if left == 0 && !cut {
+		return io.EOF
 	}
+	if f.cut != nil {
+		return f.cut
+	}
+	f.log.Warn("capture ends inside a record", "path", f.name, "offset", f.offset)
 	return io.EOF
 }
 

@@ -47,6 +47,9 @@ const (
 	drainTime = 500 * time.Millisecond
 )
 
+// errBrokenOff is that a sender has gone without the rest of what it was sending.
+var errBrokenOff = errors.New("broke off inside a frame")
+
 // ErrDnstapAddress is that an address is of neither form that ListenDnstap takes.
 var ErrDnstapAddress = errors.New("neither a path with a / in it, for a Unix socket, nor HOST:PORT")
 
@@ -235,7 +238,7 @@ func (s *DnstapSource) serve(c net.Conn, name string) {
 	}
 	s.greeted(c)
 	s.say(slog.LevelInfo, "dnstap sender connected", "sender", name)
-	f := &file{name: name, r: r, format: &fstrm{once: true, arrival: true, started: true}, log: s.log}
+	f := &file{name: name, r: r, format: &fstrm{once: true, arrival: true, started: true}, cut: errBrokenOff, log: s.log}
 	for b := new(Batch); err == nil; {
 		if err = f.Read(b); err == nil {
 			s.queue.add(b.Packets)

@@ -198,6 +198,30 @@ func TestListenDnstapRefused(t *testing.T) {
 	}
 }
 
+// A sender that goes inside a frame is one that breaks, and as little able to
+// fill the log as others; the frames before are used.
+func TestListenDnstapBrokenOff(t *testing.T) {
+	s, log := listen(t, "127.0.0.1:0")
+	stream := fstrmOf(t, taps(t, second, 2))
+	const senders = 2 * maxLines
+	for i := range senders {
+		c := dial(t, s, 0)
+		c.Write(stream[:len(stream)-12-1-i]) // without STOP and the end of the frame before
+		c.Close()
+		if i == 0 {
+			log.wait(t, fmt.Sprintf(`level=WARN msg="dnstap sender gone" sender=%s err="broke off inside a frame"`, c.LocalAddr()))
+		}
+	}
+	take(t, s, senders)
+	s.Close()
+	if _, err := readAll(s); err != nil { // so that all have gone
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "\n"); n > maxLines {
+		t.Errorf("%d lines:\n%s", n, log)
+	}
+}
+
 // A frame without a time has the time when it came.
 func TestListenDnstapArrival(t *testing.T) {
 	s, _ := listen(t, "127.0.0.1:0")
