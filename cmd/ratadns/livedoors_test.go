@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -152,6 +153,47 @@ func TestLiveDrops(t *testing.T) {
 	}
 	if lost < dropped {
 		t.Errorf("the reports tell of %d lost packets, the kernel dropped %d", lost, dropped)
+	}
+}
+
+// reportDropScript is the same with a question about the interface, without
+// windows.
+const reportDropScript = `
+set -eu
+ratadns=$1 pcap=$2
+ip link add in mtu 65535 type veth peer name out mtu 65535
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
+ip link set in up
+ip link set out up
+"$ratadns" report -i out --use PcapStats --format json >reports.jsonl 2>monitor.log &
+report=$!
+until grep -q listening monitor.log; do
+	kill -0 $report
+	sleep 0.1
+done
+kill -STOP $report
+tcpreplay -i in --topspeed --loop=25 "$pcap" >tcpreplay.log 2>&1
+kill -INT $report
+kill -CONT $report
+wait $report
+`
+
+// TestReportDrops asks a question while the kernel drops packets: the answer and
+// the log tell of them.
+func TestReportDrops(t *testing.T) {
+	if testing.Short() {
+		t.Skip("sends a hundred megabytes")
+	}
+	sent, log, answer := live(t, reportDropScript, packetsOf(t, samplePcap(t)))
+	var got map[string]struct{ Received, Dropped uint64 }
+	if err := json.Unmarshal(answer, &got); err != nil {
+		t.Fatal(err)
+	}
+	if out := got["out"]; out.Received+out.Dropped != sent || out.Dropped == 0 {
+		t.Errorf("%s of %d packets", answer, sent)
+	}
+	if want := fmt.Sprintf(`msg="packets or messages lost" count=%d`, got["out"].Dropped); !bytes.Contains(log, []byte(want)) {
+		t.Errorf("the log lacks %s", want)
 	}
 }
 

@@ -131,6 +131,7 @@ func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progr
 	if err != nil && stats.Received == 0 {
 		return err
 	}
+	src.tellDrops(a)
 	win, header := a.merge()
 	ans := answerOf(w.question, win, header)
 	ans.packets = stats.Received + src.dropped()

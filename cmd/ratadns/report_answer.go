@@ -261,6 +261,9 @@ func (a *answer) logNotes(log *slog.Logger) {
 	if a.Untracked > 0 {
 		log.Warn("queries not matched, too many waited for a response", "count", a.Untracked)
 	}
+	if a.header.Lost > 0 {
+		log.Warn("packets or messages lost", "count", a.header.Lost)
+	}
 }
 
 func orDash(s string) string {

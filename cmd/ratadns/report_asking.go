@@ -73,6 +73,15 @@ func (a *asking) Work(l *speedy.Load, share int) {
 	}
 }
 
+// LostAnywhere counts packets of an interface for which the kernel had no room,
+// as Fievel's does.
+func (a *asking) LostAnywhere(n uint64, iface int) {
+	a.lost += n
+	if a.packets != nil {
+		a.packets[reduce.PacketKind{Interface: uint8(iface), Fate: reduce.DroppedPacket}] += n
+	}
+}
+
 // Flush implements [speedy.Handler].
 func (a *asking) Flush(l *speedy.Load) error {
 	if a.progress != nil {

@@ -285,7 +285,7 @@ func (s *source) interfaces() []string {
 }
 
 // tellDrops tells f what has been dropped since it was told last.
-func (s *source) tellDrops(f *fievel.Fievel) {
+func (s *source) tellDrops(f interface{ LostAnywhere(n uint64, iface int) }) {
 	tell := func(iface int, n uint64) {
 		for len(s.drops) <= iface {
 			s.drops = append(s.drops, 0)
