@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -61,6 +62,11 @@ type hinted struct {
 func (h hinted) Unwrap() error     { return h.error }
 func (u usageError) Unwrap() error { return u.error }
 
+// echoTime is how long after a signal another is the same one: timeout(1) sends
+// it to its command and then to their process group. Nobody presses Ctrl-C again
+// before that.
+const echoTime = 200 * time.Millisecond
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes one command line and returns the exit status: 0 done, 1 failed,
@@ -98,7 +104,7 @@ func run(args []string) int {
 	defer stop()
 	// What waits for somebody who reads nothing cannot end in order: the second
 	// signal is not caught.
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(echoTime, stop) })
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
 	e := &env{
 		ctx: ctx, stdin: os.Stdin, stdout: out, rawStdout: os.Stdout,

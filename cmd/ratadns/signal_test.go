@@ -73,6 +73,41 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
+// A signal that comes twice at once, as timeout(1) sends it, ends a command in
+// order as well.
+func TestSignalEcho(t *testing.T) {
+	pcap, err := os.ReadFile(samplePcap(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self(t), "monitor", "--config", stdoutConfig(t))
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close() // after the end: for a second it waits for more
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stdin.Write(pcap[:200_000]); err != nil { // more than a pipe holds, so that it reads
+		t.Fatal(err)
+	}
+	first := time.Now()
+	cmd.Process.Signal(syscall.SIGTERM)
+	time.Sleep(20 * time.Millisecond)
+	cmd.Process.Signal(syscall.SIGTERM)
+	slow := time.Since(first) > echoTime
+	err = cmd.Wait()
+	if slow {
+		t.Skip("the machine took too long between the two")
+	}
+	if err != nil || !strings.Contains(stdout.String(), `"partial":true`) {
+		t.Errorf("%v, standard output %.300q", err, stdout.String())
+	}
+}
+
 // A command that waits for a reader who reads nothing ends with the second
 // Ctrl-C.
 func TestCtrlCTwice(t *testing.T) {
