@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,6 +72,48 @@ func TestCtrlC(t *testing.T) {
 				t.Errorf("standard output lacks %q: %.300q", c.want, stdout.String())
 			}
 		})
+	}
+}
+
+// The writer of a named pipe flushes after the Ctrl-C, as that of standard input
+// does, and what it flushes is used.
+func TestCtrlCNamedPipe(t *testing.T) {
+	pcap, err := os.ReadFile(samplePcap(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
+		t.Skipf("%v: %s", err, out)
+	}
+	cmd := exec.Command(self(t), "speedy", "-r", pipe)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := w.Write(pcap[:200_000]); err != nil { // more than a pipe holds, so that it reads
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGINT)
+	time.Sleep(100 * time.Millisecond)
+	_, err = w.Write(pcap[200_000:300_000])
+	w.Close()
+	if werr := cmd.Wait(); err != nil || werr != nil {
+		t.Fatalf("%v, %v\n%s", err, werr, stderr.String())
+	}
+	cut, err := exec.Command("sh", "-c", `head -c 300000 "$2" | "$1" speedy 2>&1 >/dev/null`, "sh", self(t), samplePcap(t)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	received := regexp.MustCompile(`received=\d+`)
+	if got, want := received.FindString(stderr.String()), received.FindString(string(cut)); got != want || got == "" {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 

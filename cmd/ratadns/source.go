@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ratadns/bus"
 	"ratadns/capture"
 	"ratadns/capture/filter"
 	"ratadns/fievel"
@@ -106,9 +107,9 @@ type interfaceSource interface {
 // machine.
 const tapLateness = 3 * time.Second
 
-// pipeGrace is how long a pipe is still read after Ctrl-C: its writer got the
-// same and flushes what it has. A live source is closed instead, and read to its
-// end, however long what it has takes.
+// pipeGrace is how long a pipe, with a name or without, is still read after
+// Ctrl-C: its writer got the same and flushes what it has. A live source is closed
+// instead, and read to its end, however long what it has takes.
 const pipeGrace, liveGrace = time.Second, time.Duration(math.MaxInt64)
 
 // names are the captures of -r.
@@ -164,7 +165,7 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 	}
 	src := &source{ports: s.Ports}
 	for _, name := range names {
-		if name == "-" {
+		if name == "-" || bus.IsFIFO(name) {
 			src.grace = pipeGrace
 		}
 	}
