@@ -11,6 +11,8 @@ import (
 
 // Pace hands on src's packets when they are due: at their recorded distances
 // divided by speed, counted from the first. Speed zero is without waiting.
+// A damaged time is not waited for: a jump of more than a day needs three packets
+// that agree, and what goes before the third of them goes at once.
 // Times stay as captured. It returns ctx's error when ctx is done.
 func Pace(ctx context.Context, src Source, speed float64) Source {
 	return &pace{ctx: ctx, src: src, speed: speed}
@@ -24,6 +26,11 @@ type pace struct {
 	i     int
 	first int64 // time of the first packet
 	start time.Time
+
+	last   int64 // time of the latest packet that was believed
+	paced  int   // how many were
+	strays int   // packets in a row that are far from it
+	stray  int64 // time of the last of them
 }
 
 // slack is how far ahead of its time a packet may go out. A timer is not more
@@ -45,13 +52,17 @@ func (p *pace) Read(b *Batch) error {
 			return err
 		}
 		if p.start.IsZero() {
-			p.first, p.start = p.batch.Packets[0].Time, time.Now()
+			p.begin(p.batch.Packets[0].Time)
 		}
 	}
 	// One batch of src at most: src may be a pipe that has no more to give
 	// for a while, and these packets are due.
 	for ; p.i < len(p.batch.Packets) && !b.full(); p.i++ {
 		next := &p.batch.Packets[p.i]
+		if !p.believes(next.Time) {
+			b.Append(next)
+			continue
+		}
 		if wait := p.due(next.Time) - time.Since(p.start); wait > slack {
 			if len(b.Packets) > 0 {
 				return nil
@@ -61,9 +72,39 @@ func (p *pace) Read(b *Batch) error {
 			}
 		}
 		b.Append(next)
+		p.paced++
 	}
 	return nil
 }
+
+// begin says that a packet of time t is due now.
+func (p *pace) begin(t int64) { p.first, p.last, p.start = t, t, time.Now() }
+
+// leap is the longest distance between packets that is believed at once, as in
+// windows.
+const leap = 24 * time.Hour
+
+// believes reports whether a packet of time t is to be waited for.
+func (p *pace) believes(t int64) bool {
+	if near(t, p.last) {
+		p.last, p.strays = t, 0
+		return true
+	}
+	if p.strays > 0 && !near(t, p.stray) {
+		p.strays = 0
+	}
+	p.stray = t
+	if p.strays++; p.strays < 3 {
+		return false
+	}
+	p.last, p.strays = t, 0
+	if p.paced == 1 { // it was the very first that strayed
+		p.begin(t)
+	}
+	return true
+}
+
+func near(a, b int64) bool { return math.Abs(float64(a)-float64(b)) <= float64(leap) }
 
 // due is when a packet of time t goes out, after the start.
 func (p *pace) due(t int64) time.Duration {

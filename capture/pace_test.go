@@ -76,6 +76,11 @@ func TestPace(t *testing.T) {
 	paced("without waiting", 0, in, 0, 0, 0, 0, 0, 0)
 	paced("within a timer's slack", 1, [][]Packet{at(0, ms/2, ms, 2*ms)}, 0, 0, 0, 2*ms)
 	paced("out of order", 1, [][]Packet{at(s, 0, 2*s)}, 0, 0, s)
+	const day = 24 * time.Hour
+	paced("one from the future", 1, [][]Packet{at(0, s, 40_000*day, 2*s)}, 0, s, s, 2*s)
+	paced("two that do not agree", 1, [][]Packet{at(0, 20_000*day, 40_000*day), at(20_000*day, 40_000*day, s)}, 0, 0, 0, 0, 0, s)
+	paced("begins with one from the past", 1, [][]Packet{at(-10_000*day, 0, s, 2*s, 3*s)}, 0, 0, 0, 0, s)
+	paced("days later", 1, [][]Packet{at(0, s, 2*day, 2*day+s, 2*day+2*s, 2*day+3*s)}, 0, s, s, s, 2*day+2*s, 2*day+3*s)
 	paced("absurdly slow, out of order", 1e-300, [][]Packet{at(s, 0)}, 0, 0)
 }
 
