@@ -23,8 +23,8 @@ type fstrm struct {
 
 const (
 	// maxFrame bounds one frame. Two messages of 64 KiB with their names and
-	// addresses are far below; readers of other programs have the same limit.
-	maxFrame = 1 << 20
+	// addresses are far below.
+	maxFrame = 256 << 10
 
 	// A control frame's shortest beginning: 0, its length and its type.
 	controlLen = 12

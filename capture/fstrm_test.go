@@ -204,7 +204,7 @@ func TestFstrmDamaged(t *testing.T) {
 		}
 	}
 	f("two streams, as after cat", bytes.Join([][]byte{whole, whole}, nil), 6, "")
-	f("a long frame", append(bytes.Clone(start), u32(maxFrame+1)...), 0, "offset 42: frame of 1048577 octets, more than the limit of 1048576")
+	f("a long frame", append(bytes.Clone(start), u32(maxFrame+1)...), 0, "offset 42: frame of 262145 octets, more than the limit of 262144")
 	f("the longest length", append(bytes.Clone(start), u32(1<<32-1)...), 0, "offset 42: frame of 4294967295 octets")
 	f("a frame behind the end", append(bytes.Clone(whole), u32(1, 0)...), 3, "offset ")
 	f("a second beginning", append(bytes.Clone(start), start...), 0, "offset 42: control frame of type 2, which does not belong here")

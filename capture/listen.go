@@ -34,8 +34,9 @@ const (
 	// ring has by default.
 	dnstapQueue = 64 << 20
 
-	// maxSenders bounds the connections, each of which takes some 130 KiB. A
-	// name server has one, or one for each thread.
+	// maxSenders bounds the connections, each of which takes some 130 KiB, and
+	// two or three of its frames where those are longer. A name server has one,
+	// or one for each thread.
 	maxSenders = 256
 
 	// helloTime is how long a sender has for the handshake. After it a sender

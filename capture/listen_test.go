@@ -183,7 +183,7 @@ func TestListenDnstapRefused(t *testing.T) {
 	c := dial(t, s, 0)
 	c.Write(fstrmOf(t, nil)[:12+8+len(dnstapContent)])
 	c.Write([]byte("\xff\xff\xff\xff"))
-	log.wait(t, "frame of 4294967295 octets, more than the limit of 1048576")
+	log.wait(t, "frame of 4294967295 octets, more than the limit of 262144")
 
 	ps := taps(t, second, 3)
 	if err := send(dial(t, s, 0), true, ps); err != nil {

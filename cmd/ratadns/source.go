@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -129,6 +130,11 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 		return nil, err
 	}
 	names := s.names()
+	for _, list := range [][]string{names, s.Interface} {
+		if name := twice(list); name != "" {
+			return nil, usagef("%s: named twice, its packets would count twice", name)
+		}
+	}
 	selected, err := s.filter()
 	if err != nil {
 		return nil, err
@@ -184,6 +190,16 @@ func (s *sourceFlags) open(ctx context.Context, log *slog.Logger, workers int) (
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// twice is a name that stands in a list more than once, or empty.
+func twice(list []string) string {
+	for i, name := range list {
+		if slices.Contains(list[:i], name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // checkPorts refuses a list of nothing, as a variable of a shell may give: all
