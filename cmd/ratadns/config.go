@@ -8,10 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -187,6 +189,20 @@ func (c *config) validate() error {
 		if err := c.checkReducer(fmt.Sprintf("$.reducers[%d]", i), &c.Reducers[i], seen); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// whole is an error where the number at path has a fraction, which the YAML
+// library cuts off.
+func (c *config) whole(path, name string) error {
+	node := c.node(path)
+	if node == nil {
+		return nil
+	}
+	text := node.GetToken().Value
+	if f, err := strconv.ParseFloat(text, 64); err == nil && f != math.Trunc(f) {
+		return c.at(path, "%s must be a whole number, got %s", name, text)
 	}
 	return nil
 }

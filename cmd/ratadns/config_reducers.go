@@ -155,6 +155,9 @@ func (c *config) checkReducer(path string, r *reducerConfig, seen map[string]boo
 		if !slices.Contains(takes, p.name) {
 			return c.at(at(p.name), "%s means nothing to %s", p.name, r.typ())
 		}
+		if err := c.whole(at(p.name), p.name); err != nil {
+			return err
+		}
 		if *p.value < p.min || *p.value > p.max {
 			return c.at(at(p.name), "%s must be %d to %d, got %d", p.name, p.min, p.max, *p.value)
 		}

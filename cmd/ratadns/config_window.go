@@ -30,6 +30,9 @@ func (c *config) windowOf(path string, r *reducerConfig) (fievel.Window, error) 
 
 // windowOver reads the window at path over w.
 func (c *config) windowOver(w fievel.Window, path string, own *windowConfig) (fievel.Window, error) {
+	if err := c.whole(path+".messages", "window.messages"); err != nil {
+		return w, err
+	}
 	switch {
 	case own.Messages != nil && own.Duration != "":
 		return w, c.at(path+".messages", "window has a duration and a number of messages, choose one")

@@ -50,6 +50,9 @@ func (c *config) rotation(path string, o *outputConfig) (*bus.Rotation, error) {
 		return nil, c.at(path, "rotate needs a size, an every or both")
 	}
 	if k := o.Rotate.Keep; k != nil {
+		if err := c.whole(path+".keep", "rotate.keep"); err != nil {
+			return nil, err
+		}
 		if *k < 1 {
 			return nil, c.at(path+".keep", "rotate.keep must be at least 1, got %d; without it all are kept", *k)
 		}
