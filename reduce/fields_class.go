@@ -29,8 +29,11 @@ const (
 	classOK
 )
 
-// queryClass is the first class that holds.
+// queryClass is the first class that holds; a response has none.
 func (e *Event) queryClass() (uint32, bool) {
+	if e.QR() {
+		return 0, false
+	}
 	if e.Malformed != 0 {
 		return classMalformed, true
 	}

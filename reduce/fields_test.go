@@ -168,6 +168,13 @@ func TestQueryClass(t *testing.T) {
 			t.Errorf("%q type %d: %s, want %s", c.m.qname, c.m.qtype, got, c.want)
 		}
 	}
+	for _, flags := range []uint16{noerr, nxdom} {
+		e := NewEvent(plain(t))
+		e.Set(msg{from: ns, to: alice, flags: flags, qname: "www.example.org.", qtype: 1, change: promise}.make(t))
+		if got := fieldOf(t, "query_class", e); got != "-" {
+			t.Errorf("a response is a query of class %s", got)
+		}
+	}
 }
 
 // TestTLDs: the list is as long as the registry said, of delegated domains that
