@@ -123,10 +123,10 @@ func (s *scripted) Merge(other Reducer) {
 	if o.first != nil && (s.first == nil || o.at < s.at) {
 		s.first, s.at = o.first, o.at
 	}
-	if o.added == 0 {
+	if o.run == nil { // also of messages that all failed, what they changed stays
 		return
 	}
-	if s.added == 0 && s.run == nil {
+	if s.run == nil {
 		s.run, s.added, o.run = o.run, o.added, nil
 		return
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ratadns/report"
 	"ratadns/speedy"
 )
@@ -214,6 +216,33 @@ func TestScriptWorkers(t *testing.T) {
 			if !bytes.Equal(a.Data, b.Data) {
 				t.Errorf("%d workers: %.200s, want %.200s", workers, b.Data, a.Data)
 			}
+		}
+	}
+}
+
+const countThenFail = `
+n = [0]
+def add(m):
+    n[0] += 1
+    fail("after it has counted")
+def report():
+    return n[0]
+def merge(other):
+    n[0] += other.n[0]
+`
+
+// TestScriptWorkersThatFail: what add changed before it failed stays, also where
+// every message of a worker failed.
+func TestScriptWorkersThatFail(t *testing.T) {
+	msgs := traffic(t, 1, 3000)
+	entry := script(t, countThenFail).Entry("Mine")
+	want := shared(t, []Use{{Entry: entry}}, 1, msgs)
+	if !strings.Contains(strings.Join(want, ""), `"skipped":`) {
+		t.Fatalf("nothing failed: %s", want)
+	}
+	for _, workers := range []int{2, 5} {
+		if diff := cmp.Diff(want, shared(t, []Use{{Entry: entry}}, workers, msgs)); diff != "" {
+			t.Errorf("%d workers: %s", workers, diff)
 		}
 	}
 }
