@@ -103,10 +103,12 @@ func (m *memory) turn(t int64) {
 		*m = memory{turns: m.turns, began: t}
 		m.parts[0] = new(bloom)
 	case t-m.began >= m.turns:
-		for n := min((t-m.began)/m.turns, memoryParts); n > 0; n-- {
+		over := (t - m.began) / m.turns
+		for range min(over, memoryParts) {
 			m.next()
 		}
-		m.began = t
+		// Not t, or each part would last as long as some windows do together.
+		m.began += over * m.turns
 	}
 }
 

@@ -89,6 +89,25 @@ func TestRemembered(t *testing.T) {
 	}
 }
 
+// TestForgotten: a name is remembered for the days, and forgotten an eighth of
+// them later, however far apart the windows are.
+func TestForgotten(t *testing.T) {
+	const days = 2
+	for _, apart := range []time.Duration{time.Second, time.Hour, 5 * time.Hour, 11 * time.Hour, 24 * time.Hour} {
+		m := newMemory(days)
+		m.turn(firstDay)
+		m.add(1)
+		after := time.Duration(0)
+		for m.has(1) && after < 20*24*time.Hour {
+			after += apart
+			m.turn(firstDay + int64(after))
+		}
+		if least := days * 24 * time.Hour; after <= least || after > least+least/8+apart {
+			t.Errorf("windows %v apart: forgotten after %v", apart, after)
+		}
+	}
+}
+
 // forget lets reducers forget what they remember beyond a window.
 func forget(w *Window) {
 	for _, r := range w.reducers {
