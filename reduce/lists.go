@@ -120,8 +120,8 @@ func (u *underscoredQueries) Merge(other Reducer) {
 	o := other.(*underscoredQueries)
 	u.keyless += o.keyless
 	u.budget.join(&o.budget)
-	for key, l := range o.lists {
-		mine := u.lists[key]
+	for _, key := range slices.Sorted(maps.Keys(o.lists)) { // which of them have room must not be chance
+		l, mine := o.lists[key], u.lists[key]
 		switch {
 		case mine != nil:
 			mine.count += l.count
@@ -129,7 +129,7 @@ func (u *underscoredQueries) Merge(other Reducer) {
 		case len(u.lists) < u.budget.keys:
 			u.lists[key] = l
 		default:
-			u.budget.skipped += l.count
+			u.budget.skipped += uint64(l.n) // the others are counted already
 		}
 	}
 	lists := make([]cuttable, 0, len(u.lists))

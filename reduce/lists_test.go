@@ -2,11 +2,13 @@ package reduce
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"ratadns/report"
 	"ratadns/speedy"
 )
 
@@ -195,6 +197,43 @@ func TestUnderscored(t *testing.T) {
 			if got := string(one(t, reducer, Params{}, askFor(t, 1, name)).Data) != "{}"; got != want {
 				t.Errorf("%s of %s: %v, want %v", reducer, name, got, want)
 			}
+		}
+	}
+}
+
+// TestUnderscoredKeysOfWorkers: where the lists of several workers are more than
+// there may be, which remain is not chance, and each query is either listed or
+// told as skipped.
+func TestUnderscoredKeysOfWorkers(t *testing.T) {
+	var msgs []*speedy.Message
+	for i := range 300 {
+		msgs = append(msgs, msg{
+			at: float64(i) / 100, from: []string{alice, bob, carol}[i%3], to: ns, id: uint16(i), flags: query,
+			qname: fmt.Sprintf("a_%d.example.org.", i%150), qtype: 1,
+		}.make(t))
+	}
+	entry, err := Find("QueriesWithUnderscoredName")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uses := []Use{{Entry: entry, Params: Params{MaxKeys: 50, Samples: 1}}}
+	for _, workers := range []int{1, 2, 5} {
+		want := shared(t, uses, workers, msgs)
+		for range 5 {
+			if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
+				t.Fatalf("%d workers, once more: %s", workers, diff)
+			}
+		}
+		told := 0
+		for _, line := range want {
+			r, err := report.Parse([]byte(line))
+			if err != nil {
+				t.Fatal(err)
+			}
+			told += strings.Count(line, `"query":`) + int(r.Window.Skipped)
+		}
+		if told != len(msgs) {
+			t.Errorf("%d workers: %d queries are listed or skipped, of %d", workers, told, len(msgs))
 		}
 	}
 }
