@@ -110,7 +110,7 @@ func (e *Event) placeOf() *place {
 		h = (h ^ uint32(c)) * 16777619
 	}
 	p := &e.places[h%placesCached]
-	if p.addr != a || e.placesOf != e.Facts.Geo {
+	if p.addr != a || p.country[0] == 0 || e.placesOf != e.Facts.Geo { // zero is the address of a message without
 		if e.placesOf != e.Facts.Geo {
 			clear(e.places)
 			e.placesOf = e.Facts.Geo

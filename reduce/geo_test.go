@@ -35,8 +35,13 @@ func TestGeo(t *testing.T) {
 		}{
 			{"192.0.2.7", "CL", 64496}, {"198.51.100.1", "NZ", 0}, {"198.51.100.200", "??", 0}, {"2001:db8::1", "SE", 4294967294},
 			{"203.0.113.1", "??", 0}, {"203.0.114.1", "??", 0}, {"8.8.8.8", "??", 0},
+			{"", "??", 0}, // as dnstap may have it
 		} {
-			e.Set(&speedy.Message{Source: netip.MustParseAddr(c.client), Dest: netip.MustParseAddr("192.0.2.53")})
+			m := &speedy.Message{Dest: netip.MustParseAddr("192.0.2.53")}
+			if c.client != "" {
+				m.Source = netip.MustParseAddr(c.client)
+			}
+			e.Set(m)
 			code, _ := FindField("country").text(e)
 			n, ok := FindField("asn").number(e)
 			if string(code) != c.country || n != c.asn || !ok {
