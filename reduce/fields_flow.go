@@ -15,13 +15,13 @@ const (
 	defaultPrefix6 = 48
 )
 
-// subnetOf is the network of a.
+// subnetOf is the network of a, where that is an address.
 func subnetOf(a netip.Addr, bits4, bits6 int) (netip.Prefix, bool) {
 	if a.Is4() {
 		bits6 = bits4
 	}
 	p, err := a.Prefix(bits6)
-	return p, err == nil
+	return p, err == nil && p.IsValid()
 }
 
 // subnetField is the name of client_subnet with those prefix lengths.

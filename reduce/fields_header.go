@@ -1,6 +1,9 @@
 package reduce
 
-import "ratadns/dns"
+import (
+	"ratadns/dns"
+	"ratadns/speedy"
+)
 
 // headerBit is the field of a bit of the header's flags.
 func headerBit(name, doc string, mask uint16) Field {
@@ -20,6 +23,14 @@ func bit(set bool) uint32 {
 func counted(name, doc, unit string, f func(e *Event) int) Field {
 	return Field{Name: name, Doc: doc, Kind: Number, Unit: unit, small: true, number: func(e *Event) (uint32, bool) {
 		return uint32(f(e)), true
+	}}
+}
+
+// told is the field of a number that every message has, but in JSON only where
+// that member was written.
+func told(name, doc, unit string, member speedy.Fields, f func(e *Event) int) Field {
+	return Field{Name: name, Doc: doc, Kind: Number, Unit: unit, small: true, number: func(e *Event) (uint32, bool) {
+		return uint32(f(e)), e.Has&member != 0
 	}}
 }
 
@@ -47,11 +58,12 @@ var headerFields = []Field{
 			return bit(e.Flags&0x8000 != 0)<<1 | bit(e.Flags&0x0400 != 0), true
 		},
 	},
-	counted("size", "length of the DNS message", "octets", func(e *Event) int { return e.Size }),
-	counted("questions", "count of the question section", "", func(e *Event) int { return int(e.Counts[0]) }),
-	counted("answers", "count of the answer section", "", func(e *Event) int { return int(e.Counts[1]) }),
-	counted("authorities", "count of the authority section", "", func(e *Event) int { return int(e.Counts[2]) }),
-	counted("additionals", "count of the additional section", "", func(e *Event) int { return int(e.Counts[3]) }),
+	told("size", "length of the DNS message", "octets", speedy.FieldSize, func(e *Event) int { return e.Size }),
+	// Not what the header says, which messages in JSON do not have.
+	counted("questions", "questions of the question section, as far as it could be read", "", func(e *Event) int { return len(e.Questions) }),
+	told("answers", "count of the answer section", "", speedy.FieldCounts, func(e *Event) int { return int(e.Counts[1]) }),
+	told("authorities", "count of the authority section", "", speedy.FieldCounts, func(e *Event) int { return int(e.Counts[2]) }),
+	told("additionals", "count of the additional section", "", speedy.FieldCounts, func(e *Event) int { return int(e.Counts[3]) }),
 	{Name: "nodata", Doc: "NOERROR without data (RFC 2308 §2.2)", Kind: Flag, small: true, Of: Responses, number: func(e *Event) (uint32, bool) {
 		return bit(e.Nodata), true
 	}},

@@ -239,6 +239,26 @@ func TestFindField(t *testing.T) {
 	}
 }
 
+// TestNotWritten: what a message in JSON does not tell is no number. It has no
+// count of questions, which are counted.
+func TestNotWritten(t *testing.T) {
+	r := speedy.NewReader(strings.NewReader(`82{"flags":"8000","queries":[{"qname":"a.","qtype":"1"},{"qname":"b.","qtype":"1"}]}`))
+	var m speedy.Message
+	if err := r.Next(&m); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"questions": "2", "size": "-", "answers": "-", "authorities": "-", "additionals": "-", "client": "-",
+		"client_subnet": "-", "client_subnet(0,0)": "-", "client_port": "-", "ip_version": "-",
+	} {
+		e := NewEvent(plain(t))
+		e.Set(&m)
+		if got := fieldOf(t, name, e); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
 // TestAnyMessage: no field fails or allocates whatever the message, and none
 // says of one message what belongs to another.
 func TestAnyMessage(t *testing.T) {
