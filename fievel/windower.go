@@ -227,10 +227,10 @@ func (d *windower) finish() {
 			}
 			if w != nil {
 				d.cut(q, w, true)
-			} else if len(q.packets) > 0 { // and no message after the last window
+			} else if d.f.closing && d.f.clock.set && len(q.packets) > 0 { // and no message after the last window
 				w = q.window()
 				end := q.end
-				if q.silent {
+				if q.jumped { // nor since time began
 					end = d.f.clock.now
 				}
 				w.seq, w.start, w.end = q.seq, end, end

@@ -371,6 +371,9 @@ func TestPacketsOfNoServer(t *testing.T) {
 			for _, r := range s.reports() {
 				n := numbers(t, r.Data, "received")
 				received += n
+				if r.Window.Start < 1e18 {
+					t.Fatalf("%+v: a window before all packets: %+v", w, r)
+				}
 				if r.ServerID == cfg.Server {
 					rest += n
 					if r.Type != "PcapStats" {
