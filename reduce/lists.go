@@ -20,7 +20,11 @@ func (i *identity) Add(e *Event) {
 		i.budget.skipped++
 		return
 	}
-	i.budget.add(&i.list, e.Object(), order{place: e.Place})
+	at := order{place: e.Place}
+	if e.Match == TimedOut { // which comes when the window closes, after all others
+		at.time = e.Time
+	}
+	i.budget.add(&i.list, e.Object(), at)
 }
 
 func (i *identity) Merge(other Reducer) {

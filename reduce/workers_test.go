@@ -110,6 +110,25 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
+// TestListedTransactions: those that were answered and those that were not come
+// in one order.
+func TestListedTransactions(t *testing.T) {
+	entry, err := Declare(Declaration{Name: "Mine", Of: "transactions", Listed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	msgs := answered(4, traffic(t, 4, 3000))
+	for _, samples := range []int{20, 10_000} {
+		uses := []Use{{Entry: entry, Params: Params{Samples: samples}}}
+		want := shared(t, uses, 1, msgs)
+		for _, workers := range []int{2, 5} {
+			if diff := cmp.Diff(want, shared(t, uses, workers, msgs)); diff != "" {
+				t.Errorf("%d workers, %d samples: %.2000s", workers, samples, diff)
+			}
+		}
+	}
+}
+
 // TestBatches: nor does it matter how many messages are added together, nor which
 // other reducers there are that may count the same.
 func TestBatches(t *testing.T) {
