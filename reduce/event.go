@@ -27,7 +27,6 @@ type Event struct {
 	// Whose question is that of the event: the message, or the query of a
 	// transaction whose response has none.
 	asker *speedy.Message
-	asked []byte // QNAME as asked
 	lower []byte // QNAME with A-Z folded
 	json  []byte // the message as Speedy writes it
 	addrs [2][]byte
@@ -39,8 +38,7 @@ type Event struct {
 type parts uint8
 
 const (
-	madeAsked parts = 1 << iota
-	madeLower
+	madeLower parts = 1 << iota
 	madeJSON
 	madeClient
 	madeServer
@@ -107,21 +105,19 @@ func (e *Event) Question() *dns.Question {
 // questionOf makes the first question of m that of e.
 func (e *Event) questionOf(m *speedy.Message) {
 	e.asker = m
-	e.made &^= madeAsked | madeLower | madeLabels
+	e.made &^= madeLower | madeLabels
 }
 
-// Asked is the QNAME in presentation form as asked; the message has a question.
-func (e *Event) Asked() []byte {
-	if e.needs(madeAsked) {
-		// The name was walked when the message was read, so there is no error.
-		e.asked, _, _ = dns.AppendName(e.asked[:0], e.asker.Wire, e.Question().NameOff)
-	}
-	return e.asked
+// AppendAsked appends the QNAME as asked, as a JSON string; the message has a
+// question.
+func (e *Event) AppendAsked(dst []byte) []byte {
+	return append(speedy.AppendName(append(dst, '"'), e.asker.Wire, e.Question().NameOff), '"')
 }
 
 // Qname is the QNAME as a key: in presentation form, A-Z folded.
 func (e *Event) Qname() []byte {
 	if e.needs(madeLower) {
+		// The name was walked when the message was read, so there is no error.
 		e.lower, _, _ = dns.AppendLowerName(e.lower[:0], e.asker.Wire, e.Question().NameOff)
 	}
 	return e.lower
@@ -159,14 +155,12 @@ func (e *Event) AppendQuery(dst []byte) []byte {
 	dst = speedy.AppendHex(dst, q.Qclass)
 	dst = append(dst, `","qtype":"`...)
 	dst = speedy.AppendHex(dst, q.Qtype)
-	dst = append(dst, `","qname":"`...)
-	dst = speedy.AppendEscaped(dst, e.Asked())
-	return append(dst, `"}`...)
+	return append(e.AppendAsked(append(dst, `","qname":`...)), '}')
 }
 
 // underscored reports whether the QNAME has an underscore where host names have
 // none. A first label of exactly "_" is QNAME minimisation (RFC 9156 §2.3).
 func (e *Event) underscored() bool {
-	name := e.Asked()
+	name := e.Qname()
 	return bytes.IndexByte(name, '_') >= 0 && !bytes.HasPrefix(name, []byte("_."))
 }

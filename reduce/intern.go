@@ -5,6 +5,8 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/cespare/xxhash/v2"
+
 	"ratadns/report"
 )
 
@@ -17,11 +19,13 @@ type interner struct {
 	slots []uint64
 	texts []string // in pages, between quotation marks
 	plain []bool   // texts that are known to be JSON as they stand there
-	refs  []int32  // tables' rows that hold it
-	free  []uint32
-	limit int // sweep when there are so many
-	pages [][]byte
-	page  int // that is filled now
+	// For sketches, one more than the hash of a text, or zero where nobody has asked.
+	hashes []uint64
+	refs   []int32 // tables' rows that hold it
+	free   []uint32
+	limit  int // sweep when there are so many
+	pages  [][]byte
+	page   int // that is filled now
 	// What follows from a QNAME alone, so many values for each number: two more
 	// than the value, one where there is none, or zero where nobody has asked.
 	width   int
@@ -81,6 +85,9 @@ func (in *interner) add(b []byte, hash uint64) uint32 {
 		in.texts, in.plain, in.refs = append(in.texts, ""), append(in.plain, false), append(in.refs, 0)
 	}
 	in.texts[n], in.plain[n], in.refs[n] = in.text(b), false, 0
+	if int(n) < len(in.hashes) {
+		in.hashes[n] = 0
+	}
 	if 4*in.len() > 3*len(in.slots) {
 		in.grow()
 	}
@@ -143,6 +150,17 @@ func (in *interner) appendJSON(dst []byte, n uint32) []byte {
 	dst = report.AppendString(dst, text)
 	in.plain[n] = len(dst)-at == len(text)+2 // an escape is longer
 	return dst
+}
+
+// hash is that of a text for sketches.
+func (in *interner) hash(n uint32) uint64 {
+	for int(n) >= len(in.hashes) {
+		in.hashes = append(in.hashes, 0)
+	}
+	if in.hashes[n] == 0 {
+		in.hashes[n] = xxhash.Sum64String(in.texts[n]) + 1
+	}
+	return in.hashes[n] - 1
 }
 
 // octetsOf are those of a text, for who does not change them.
@@ -240,7 +258,7 @@ func (in *interner) reset() {
 	}
 	in.texts, in.plain, in.refs, in.free, in.limit = in.texts[:0], in.plain[:0], in.refs[:0], in.free[:0], minInterned
 	in.page = 0
-	in.derived = in.derived[:0]
+	in.derived, in.hashes = in.derived[:0], in.hashes[:0]
 	in.sweeps++
 	in.order.numbers = in.order.numbers[:0]
 }

@@ -27,7 +27,7 @@ type randomSubdomains struct {
 	names   *interner
 	qname   dim
 	zone    dim
-	places  map[uint64]int32 // of pairs, by hash
+	places  index // of pairs, by hash
 	pairs   []pair
 	known   []int32 // places plus one, or none, by the number of the QNAME
 	sweeps  int     // of the names, up to which known is right
@@ -56,7 +56,7 @@ const (
 func newRandomSubdomains(w *Window, u *groupUse) Reducer {
 	g := w.group
 	r := &randomSubdomains{
-		params: u.Params, max: max(u.maxKeys(), 1), names: w.names, qname: g.dim("qname"), zone: g.dim("registered_domain"), places: make(map[uint64]int32),
+		params: u.Params, max: max(u.maxKeys(), 1), names: w.names, qname: g.dim("qname"), zone: g.dim("registered_domain"), places: newIndex(),
 	}
 	if r.params.Top == 0 {
 		r.params.Top = DefaultTop
@@ -115,7 +115,7 @@ func (r *randomSubdomains) find(e *Event) int32 {
 	if r.limit > 0 && h >= r.limit {
 		return none // nor will it be, since the limit only falls
 	}
-	if i, ok := r.places[h]; ok {
+	if i, ok := r.place(h); ok {
 		r.pairs[i].queries++
 		return i + 1
 	}
@@ -128,8 +128,17 @@ func (r *randomSubdomains) find(e *Event) int32 {
 	return int32(len(r.pairs))
 }
 
+// place is where the pair of a hash is.
+func (r *randomSubdomains) place(hash uint64) (int32, bool) {
+	return r.places.get(&key{uint32(hash), uint32(hash >> 32)})
+}
+
+func (r *randomSubdomains) setPlace(hash uint64, place int) {
+	r.places.set(&key{uint32(hash), uint32(hash >> 32)}, int32(place))
+}
+
 func (r *randomSubdomains) add(p pair) {
-	r.places[p.hash] = int32(len(r.pairs))
+	r.setPlace(p.hash, len(r.pairs))
 	r.pairs = append(r.pairs, p)
 	r.names.refs[p.zone]++
 }
@@ -147,7 +156,7 @@ func (r *randomSubdomains) prune() {
 
 // cut takes out the pairs that are not of the sample.
 func (r *randomSubdomains) cut() {
-	clear(r.places)
+	r.places.clear()
 	r.known = r.known[:0]
 	kept := r.pairs[:0]
 	for _, p := range r.pairs {
@@ -155,7 +164,7 @@ func (r *randomSubdomains) cut() {
 			r.names.refs[p.zone]--
 			continue
 		}
-		r.places[p.hash] = int32(len(kept))
+		r.setPlace(p.hash, len(kept))
 		kept = append(kept, p)
 	}
 	r.pairs = kept
@@ -168,7 +177,7 @@ func (r *randomSubdomains) Merge(other Reducer) {
 		r.limit = o.limit
 	}
 	for _, p := range o.pairs {
-		if i, ok := r.places[p.hash]; ok {
+		if i, ok := r.place(p.hash); ok {
 			r.pairs[i].queries += p.queries
 			continue
 		}
@@ -272,9 +281,9 @@ func appendZones(dst []byte, list, left []randomZone) []byte {
 
 func (r *randomSubdomains) Reset() {
 	if len(r.pairs) > r.max { // a flood's memory is not kept
-		r.places, r.pairs, r.told, r.known, r.zones = make(map[uint64]int32), nil, nil, nil, nil
+		r.places, r.pairs, r.told, r.known, r.zones = newIndex(), nil, nil, nil, nil
 	}
-	clear(r.places)
+	r.places.clear()
 	r.pairs, r.known = r.pairs[:0], r.known[:0]
 	r.limit, r.keyless = 0, 0
 }

@@ -275,9 +275,13 @@ func TestEventKeepsNothing(t *testing.T) {
 	texts := func(e *Event) (s string) {
 		s = string(e.ClientText()) + " " + string(e.ServerText()) + " " + string(e.Object())
 		if e.Question() != nil {
-			s += " " + string(e.Asked()) + " " + string(e.Qname()) + " " + string(e.AppendQuery(nil))
-			if string(dns.AppendLower(nil, e.Asked())) != string(e.Qname()) {
-				t.Errorf("qname %s of %s", e.Qname(), e.Asked())
+			var asked string
+			if err := json.Unmarshal(e.AppendAsked(nil), &asked); err != nil {
+				t.Fatal(err)
+			}
+			s += " " + asked + " " + string(e.Qname()) + " " + string(e.AppendQuery(nil))
+			if string(dns.AppendLower(nil, []byte(asked))) != string(e.Qname()) {
+				t.Errorf("qname %s of %s", e.Qname(), asked)
 			}
 		}
 		return s

@@ -24,7 +24,10 @@ func (e *Event) hash(d dim) (uint64, bool) {
 	}
 	if e.cells[at]&madeHash == 0 {
 		e.cells[at] |= madeHash
-		if text, ok := e.hashed(d); ok {
+		if c := e.cells[at]; c&hasValue != 0 && d.Kind.octets() && uint32(c) != absentValue {
+			e.cells[at] |= hasHash
+			e.hashes[at] = e.names.hash(uint32(c))
+		} else if text, ok := e.hashed(d); ok {
 			e.cells[at] |= hasHash
 			e.hashes[at] = xxhash.Sum64(text)
 		}

@@ -118,7 +118,7 @@ func (s *asked) Add(e *Event) {
 		list = s.addList(place, q.Qtype)
 	}
 	start := len(s.text)
-	s.text = append(speedy.AppendEscaped(append(s.text, '"'), e.Asked()), '"')
+	s.text = e.AppendAsked(s.text)
 	if !s.budget.room(len(s.text) - start + 1) {
 		s.text = s.text[:start]
 		s.budget.skipped++

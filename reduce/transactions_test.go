@@ -1,6 +1,7 @@
 package reduce
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -37,7 +38,7 @@ func (w *watch) Add(e *Event) {
 func askedName(e *Event) []byte {
 	q := &Event{}
 	q.Set(e.Query)
-	return q.Asked()
+	return bytes.Trim(q.AppendAsked(nil), `"`)
 }
 
 // TestTransactions: queries and responses are what they are to one another.

@@ -11,12 +11,11 @@ package reduce
 // Zones are told by their bits, of those whose names carry minCarried on
 // average. Reverse zones are not: what they carry are addresses.
 var newTunnels = newShares("registered_domain", []string{"queries", "octets", "bits"}, carriedFields, func(e *Event, of []dim, n *measured) bool {
-	octets, ok := e.value(of[0])
-	if !ok || octets == 0 {
+	carried, ok := e.value(of[0])
+	if !ok || carried == 0 {
 		return false
 	}
-	bits, _ := e.value(of[1])
-	n[0], n[1], n[2] = 1, uint64(octets), uint64(bits)
+	n[0], n[1], n[2] = 1, uint64(carried>>bitsCarried), uint64(carried&(1<<bitsCarried-1))
 	return true
 }, func(n *measured) float64 {
 	if n[0] == 0 || n[2]/n[0] < minCarried {
@@ -25,27 +24,19 @@ var newTunnels = newShares("registered_domain", []string{"queries", "octets", "b
 	return float64(n[2])
 })
 
-// carriedFields are what the labels below a zone carry. Both are found out once
-// for each name.
-var carriedFields = []Field{
-	ofLabels("(octets carried)", "", "octets", func(e *Event) uint32 {
-		octets, _ := e.carried()
-		return octets
-	}),
-	ofLabels("(bits carried)", "", "bits", func(e *Event) uint32 {
-		_, millibits := e.carried()
-		return (millibits + 500) / 1000
-	}),
-}
-
-// carried is the information in the labels below the registered domain, none of
-// reverse zones.
-func (e *Event) carried() (octets, millibits uint32) {
+// carriedFields are what the labels below a zone carry, found out once for each
+// name: octets, and behind them their bits. Reverse zones carry none.
+var carriedFields = []Field{ofLabels("(carried)", "", "", func(e *Event) uint32 {
 	if e.under("arpa.") {
-		return 0, 0
+		return 0
 	}
-	return information(e.below())
-}
+	octets, millibits := information(e.below())
+	return octets<<bitsCarried | (millibits+500)/1000
+})}
+
+// bitsCarried is for the bits, of which an octet has eight and a name at most 255
+// octets.
+const bitsCarried = 16
 
 // minCarried is the fewest bits that a query of a tunnel carries on average:
 // host names of content networks, the longest that people use, have about 50.

@@ -149,7 +149,7 @@ func (e *Encoder) object(dst []byte, m *Message, f Fields) []byte {
 // "queries", the name as asked.
 func AppendQuestion(dst []byte, m *dns.Message, q *dns.Question) []byte {
 	dst = append(dst, `{"qname":"`...)
-	dst = appendName(dst, m.Wire, q.NameOff)
+	dst = AppendName(dst, m.Wire, q.NameOff)
 	dst = append(dst, `","qtype":"`...)
 	dst = AppendHex(dst, q.Qtype)
 	dst = append(dst, `","qclass":"`...)
@@ -189,7 +189,7 @@ func (e *Encoder) sections(dst []byte, m *Message, f Fields, enough int) []byte 
 
 func (e *Encoder) record(dst []byte, m *Message, r *dns.Record, f Fields) []byte {
 	dst = append(dst, `{"name":"`...)
-	dst = appendName(dst, m.Wire, r.NameOff)
+	dst = AppendName(dst, m.Wire, r.NameOff)
 	dst = append(dst, `","type":"`...)
 	dst = AppendHex(dst, r.Type)
 	dst = append(dst, `","class":"`...)
@@ -395,9 +395,9 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// appendName appends the name at off of a message that has been unpacked, in
-// presentation form inside a JSON string.
-func appendName(dst, msg []byte, off int) []byte {
+// AppendName appends the name at off of a message that has been unpacked, in
+// presentation form, to a JSON string that has just been begun.
+func AppendName(dst, msg []byte, off int) []byte {
 	if msg[off] == 0 {
 		return append(dst, '.')
 	}
