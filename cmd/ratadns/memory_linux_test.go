@@ -26,8 +26,9 @@ const (
 	// packet.DefaultConfig has 100,000 flows of some 400 octets and 32 MiB that
 	// wait; fragments hold 16 MiB and 4,096 datagrams of some 500 octets: 88
 	// together, twice. JSON that waits (8 MiB, and 4 for the message that passes
-	// it), again while it is merged, and as above: 48.
-	attackMiB = 2*88 + 48
+	// it), again while it is merged, and as above: 48. And the program itself, with
+	// what the collector is late by where the machine is busy: 32.
+	attackMiB = 2*88 + 48 + 32
 	// The same for messages that become megabytes each: JSON of one worker that
 	// grows, with what it has grown out of, or of four and merged.
 	bombMiB = 128
