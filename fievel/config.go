@@ -58,6 +58,7 @@ const (
 	minDuration = time.Millisecond
 	maxDuration = 24 * time.Hour
 	maxLateness = time.Hour
+	maxOpen     = 4096 // that wait for late packets
 )
 
 // Validate checks the numbers; the error names the member.
@@ -73,6 +74,8 @@ func (w Window) Validate() error {
 		return fmt.Errorf("duration must be %s to %s, got %s", minDuration, maxDuration, w.Duration)
 	case w.Lateness < 0 || w.Lateness > maxLateness:
 		return fmt.Errorf("lateness must be 0s to %s, got %s", maxLateness, w.Lateness)
+	case w.Lateness/w.Duration > maxOpen:
+		return fmt.Errorf("duration of %s with a lateness of %s keeps %d windows open, there may be %d", w.Duration, w.Lateness, w.Lateness/w.Duration, maxOpen)
 	}
 	return nil
 }
