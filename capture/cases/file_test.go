@@ -33,20 +33,23 @@ func pcapOf(order binary.AppendByteOrder, unit int64, snap int, link uint32, pac
 	return b
 }
 
-// kuznetsov is a capture in the format of Alexey Kuznetsov's patches, which has
-// eight octets more before each packet; version23 one of those programs that had
-// the lengths of a record the other way round.
-func kuznetsov(order binary.AppendByteOrder, packets ...[]byte) []byte {
+// patched is a capture of a program with so many octets more before each packet;
+// version23 one of those programs that had the lengths of a record the other way
+// round.
+func patched(order binary.AppendByteOrder, magic uint32, more int, packets ...[]byte) []byte {
 	b := pcapOf(order, 1000, 65535, linkEthernet, packets...)
-	out := append(order.AppendUint32(nil, 0xa1b2cd34), b[4:24]...)
+	out := append(order.AppendUint32(nil, magic), b[4:24]...)
 	b = b[24:]
 	for _, p := range packets {
-		out = append(append(out, b[:16]...), 0, 2, 8, 0, 0, 0, 0, 0)
+		out = append(append(out, b[:16]...), []byte{0, 2, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0}[:more]...)
 		out = append(out, p...)
 		b = b[16+len(p):]
 	}
 	return out
 }
+
+// The magic of captures, and that of Alexey Kuznetsov's patches.
+const plainMagic, kuznetsovMagic = 0xa1b2c3d4, 0xa1b2cd34
 
 func version23(snap int, packets ...[]byte) []byte {
 	b := pcapOf(le, 1000, snap, linkRaw, packets...)
@@ -191,13 +194,17 @@ func files() []capt {
 	for i, p := range [][]byte{ether(typeIPv4, ask(client, q(0, "link.example.org."))), ask(client6, q(1, "link.example.org.")), loop(be, 2, ask(client, q(2, "link.example.org."))), sll2(typeIPv4, ask(client, q(3, "link.example.org.")))} {
 		links.packet(uint32(i), us+uint64(i), p)
 	}
+	frames := [][]byte{ether(typeIPv4, two()[0]), ether(typeIPv4, two()[1])}
 	return []capt{
 		{"pcap-us-little.pcap", "microseconds, little-endian", pcapOf(le, 1000, 65535, linkRaw, two()...)},
 		{"pcap-us-big.pcap", "microseconds, big-endian", pcapOf(be, 1000, 65535, linkRaw, two()...)},
 		{"pcap-ns-little.pcap", "nanoseconds, little-endian", pcapOf(le, 1, 65535, linkRaw, two()...)},
 		{"pcap-ns-big.pcap", "nanoseconds, big-endian", pcapOf(be, 1, 65535, linkRaw, two()...)},
-		{"pcap-kuznetsov-little.pcap", "eight octets more before each packet, little-endian", kuznetsov(le, ether(typeIPv4, two()[0]), ether(typeIPv4, two()[1]))},
-		{"pcap-kuznetsov-big.pcap", "the same, big-endian", kuznetsov(be, ether(typeIPv4, two()[0]), ether(typeIPv4, two()[1]))},
+		{"pcap-kuznetsov-little.pcap", "eight octets more before each packet, little-endian", patched(le, kuznetsovMagic, 8, frames...)},
+		{"pcap-kuznetsov-big.pcap", "the same, big-endian", patched(be, kuznetsovMagic, 8, frames...)},
+		{"pcap-suse-6.3.pcap", "four octets more than those", patched(le, kuznetsovMagic, 12, frames...)},
+		{"pcap-nokia.pcap", "four octets more before each packet than the file says", patched(be, plainMagic, 4, frames...)},
+		{"pcap-redhat-6.1.pcap", "eight octets more than the file says", patched(le, plainMagic, 8, frames...)},
 		{"pcap-version-2.3.pcap", "the lengths of records the other way round", version23(76, two()...)},
 		{"pcap-fcs.pcap", "a link type that tells of a frame check sequence, which is there", on(0x24000000|linkEthernet, cat(ether(typeIPv4, two()[0]), u32(0x12345678)))},
 		{"pcap-snap.pcap", "a snap length that leaves the header, the question, or less of packets", pcapOf(le, 1, 76, linkRaw, two()...)},
