@@ -42,11 +42,35 @@ func openFile(name string, log *slog.Logger, read *atomic.Int64) (*file, error) 
 		return nil, err
 	}
 	r.close = append(r.close, f.Close)
-	_, plain := r.r.(*prefixed)
-	info, err := f.Stat()
-	r.steady = plain && err == nil && info.Mode().IsRegular()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		_, r.steady = r.r.(*prefixed)
+		if p, ok := r.format.(*pcap); ok { // a pipe may not have more than one packet for hours
+			r.ahead()
+			p.fit(r.carry)
+		}
+	}
 	return r, nil
 }
+
+// ahead reads the first octets of a capture before they are asked for.
+func (f *file) ahead() {
+	f.carry = make([]byte, BlockSize/2)
+	n := 0
+	for n < len(f.carry) {
+		m, err := f.r.Read(f.carry[n:])
+		n += m
+		if err != nil {
+			f.r = ended{err}
+			break
+		}
+	}
+	f.carry = f.carry[:n]
+}
+
+// ended is a reader that has come to its end.
+type ended struct{ err error }
+
+func (e ended) Read([]byte) (int, error) { return 0, e.err }
 
 // Steady reports whether src is one plain file: to read it neither waits nor
 // takes work that could be done ahead by another core.

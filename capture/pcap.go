@@ -26,7 +26,6 @@ type pcap struct {
 	link   LinkType
 	limit  uint32 // longest record
 	head   int    // octets before the packet of a record
-	fitted bool   // head is known
 	swaps  swaps
 }
 
@@ -70,12 +69,12 @@ func newPcap(h []byte) (p *pcap, ok bool) {
 	return p, true
 }
 
-// fit finds out where the packet of a record begins. Programs of around 2000 had
-// more in the header than the file says: libpcap of Nokia's firewalls four octets,
-// that of Red Hat 6.1 eight, and that of SuSE 6.3 four more than Kuznetsov's. The
-// first of these counts, of none at first, is right that leads to a second record.
+// fit finds out where the packet of a record begins, from the first of them.
+// Programs of around 2000 had more in the header than the file says: libpcap of
+// Nokia's firewalls four octets, that of Red Hat 6.1 eight, and that of SuSE 6.3
+// four more than Kuznetsov's. The first of these counts, of none at first, is right
+// that leads to a second record.
 func (p *pcap) fit(block []byte) {
-	p.fitted = true
 	if p.unit == 1 || len(block) < p.head {
 		return // none of them had nanoseconds
 	}
@@ -113,9 +112,6 @@ func (p *pcap) header(h []byte) (sec, frac, n, wire uint32) {
 }
 
 func (p *pcap) parse(block []byte, b *Batch) (used int, err error) {
-	if !p.fitted {
-		p.fit(block)
-	}
 	for len(block)-used >= p.head {
 		sec, frac, n, wire := p.header(block[used:])
 		if n > p.limit {

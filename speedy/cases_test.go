@@ -138,8 +138,8 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// secondRecord are captures whose format only the second record tells. A pipe that
-// has given one is not waited for: its packet may be the last for hours.
+// secondRecord are captures whose format only the second record tells, which a pipe
+// is not asked for.
 var secondRecord = map[string]bool{"pcap-suse-6.3.pcap": true, "pcap-nokia.pcap": true, "pcap-redhat-6.1.pcap": true}
 
 // TestCasesWorkers reads the captures with several workers, and in pieces as a
@@ -164,14 +164,14 @@ func TestCasesWorkers(t *testing.T) {
 		for _, workers := range []int{2, 3, 8} {
 			same("file", open(t, path), nil, workers)
 		}
+		if secondRecord[filepath.Base(path)] {
+			continue
+		}
 		for how, r := range map[string]io.Reader{
 			"octet by octet": iotest.OneByteReader(bytes.NewReader(b)),
 			"by halves":      iotest.HalfReader(bytes.NewReader(b)),
 			"end with data":  iotest.DataErrReader(bytes.NewReader(b)),
 		} {
-			if how == "octet by octet" && secondRecord[filepath.Base(path)] {
-				continue
-			}
 			src, err := capture.NewReader(path, r, quiet)
 			same(how, src, err, 2)
 		}
