@@ -44,19 +44,29 @@ func (f *Fievel) serverOf(door packet.Door, s *packet.Segment) *server {
 	return f.byAddress(s.Source)
 }
 
-// countUntil counts the packets up to that place, and returns the others.
-func (f *Fievel) countUntil(seen []speedy.Seen, place uint64) []speedy.Seen {
+// countUntil counts the packets up to that place, and returns the others. At next
+// time goes on, or is.
+func (f *Fievel) countUntil(seen []speedy.Seen, place uint64, next int64) []speedy.Seen {
 	for len(seen) > 0 && seen[0].Place <= place {
-		f.count(&seen[0])
+		f.count(&seen[0], next)
 		seen = seen[1:]
 	}
 	return seen
 }
 
+// nextTime is the time of a message that is about to be taken, or what time is
+// where that does not move it.
+func (f *Fievel) nextTime(s *packet.Segment) int64 {
+	if !s.Lost && f.clock.set && near(f.clock.now, s.Time, f.clock.far) {
+		return s.Time
+	}
+	return f.clock.now
+}
+
 // count puts a packet into the windows of its time. Packets tell no time: those
 // that come before the first message, far from the time that messages have, or at
 // a server that has none, count where time is.
-func (f *Fievel) count(p *speedy.Seen) {
+func (f *Fievel) count(p *speedy.Seen, next int64) {
 	srv := f.serverOf(p.Door, &p.Segment)
 	kind := reduce.KindOf(p.Door, &p.Segment, srv.own, f.cfg.Sides)
 	for _, d := range f.windowers {
@@ -64,14 +74,15 @@ func (f *Fievel) count(p *speedy.Seen) {
 		if d.watches && !d.held {
 			q := d.sequences[srv.place]
 			q.watched = true
-			d.at = d.windowAt(q, p.Time)
+			d.at = d.windowAt(q, p.Time, next)
 			q.count(d.at, kind, 1)
 		}
 	}
 }
 
-// windowAt is the open window for a packet of that time, or nil.
-func (d *windower) windowAt(q *sequence, t int64) *window {
+// windowAt is the open window for a packet of that time, or nil. The window of the
+// next message is about to be open: after a pause its packets are the first of it.
+func (d *windower) windowAt(q *sequence, t, next int64) *window {
 	if d.window.Messages > 0 {
 		return q.first()
 	}
@@ -82,7 +93,7 @@ func (d *windower) windowAt(q *sequence, t int64) *window {
 	length := d.length()
 	seq, now := t/length, clock.now/length
 	// What no message is with opens no window that the others would not have.
-	if seq < d.closed || seq > now+1 || q.silent {
+	if seq < d.closed || seq > now+1 && seq != next/length || q.silent {
 		seq = max(now, d.closed)
 	}
 	return q.at(seq, length)

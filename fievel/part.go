@@ -126,7 +126,7 @@ func (f *Fievel) Order(l *speedy.Load) {
 	f.begin(b)
 	seen := l.Seen
 	for _, s := range l.Found {
-		seen = f.countUntil(seen, s.Place)
+		seen = f.countUntil(seen, s.Place, f.nextTime(s))
 		if s.Lost {
 			f.Lost(s.Source, s.Dest, uint64(s.Size))
 			continue
@@ -134,7 +134,7 @@ func (f *Fievel) Order(l *speedy.Load) {
 		f.item = item{time: s.Time, part: f.parts[speedy.Owner(s, len(f.parts))], segment: s}
 		f.take(&f.item)
 	}
-	f.countUntil(seen, math.MaxUint64)
+	f.countUntil(seen, math.MaxUint64, f.clock.now)
 	if !l.Tick.IsZero() {
 		f.Tick(l.Tick)
 	}

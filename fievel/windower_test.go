@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ratadns/capture/filter"
 	"ratadns/capture/sample"
 	"ratadns/speedy"
 )
@@ -354,6 +355,41 @@ func TestReloadPackets(t *testing.T) {
 		}
 		if diff := cmp.Diff(rest, others); diff != "" {
 			t.Errorf("%d workers: the others:\n%.2000s", workers, diff)
+		}
+	}
+}
+
+// TestPacketsOfPauses: the packet of a message is counted in the window of the
+// message, also of the first one after a pause.
+func TestPacketsOfPauses(t *testing.T) {
+	for _, workers := range []int{1, 2} {
+		s := &sink{t: t}
+		cfg := config(func(c *Config) { c.Window.Duration = 10 * time.Millisecond })
+		cfg.Workers = workers
+		whole, err := filter.New("udp and ip[6:2] & 0x3fff == 0") // each packet of DNS is a message
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := filter.NewSource(sampleSource(t), whole)
+		defer src.Close()
+		f := New(cfg, reducers(t, s.output(), "PcapStats"), plain(t))
+		if err := f.NewEngine(speedy.DefaultConfig()).Run(context.Background(), src); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		messages := uint64(0)
+		for i, r := range s.reports() {
+			messages += r.Window.Messages
+			// Until the first three messages agree about the time, packets count in
+			// the first window.
+			if got := numbers(t, r.Data, "received") - numbers(t, r.Data, "not_dns"); got != r.Window.Messages && messages > 3 {
+				t.Errorf("%d workers: %d packets of DNS in %s", workers, got, s.lines[i])
+			}
+		}
+		if messages < 10_000 {
+			t.Errorf("%d workers: %d messages", workers, messages)
 		}
 	}
 }
