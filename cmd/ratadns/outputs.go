@@ -42,7 +42,7 @@ func (c *config) rotation(path string, o *outputConfig) (*bus.Rotation, error) {
 	if text := o.Rotate.Every; text != "" {
 		every, err := time.ParseDuration(text)
 		if err != nil || every < minEvery {
-			return nil, c.at(path+".every", "rotate.every must be a length with its unit, like 24h, got %q", text)
+			return nil, c.at(path+".every", "rotate.every must be at least 1s, a length with its unit like 24h, got %q", text)
 		}
 		r.Every = every
 	}
