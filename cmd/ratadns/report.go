@@ -108,6 +108,7 @@ func (c *reportCmd) Run(e *env) error {
 		return first(c.whole(e, src, w, newAsking(q, sides, anon, workers, facts), progress), w.close())
 	}
 	fc.Server, fc.Workers, fc.Sides, fc.Interfaces = reportServer, workers, sides, src.interfaces()
+	fc.Log = e.log
 	w.every = true
 	var werr error
 	fc.Windows = func(win *reduce.Window, header report.Window) {
@@ -133,6 +134,9 @@ func (c *reportCmd) whole(e *env, src *source, w *reportWriter, a *asking, progr
 	}
 	src.tellDrops(a)
 	win, header := a.merge()
+	win.Failures(func(where string, n uint64, first error) {
+		e.log.Warn("where failed, messages not selected", "where", where, "count", n, "err", first)
+	})
 	ans := answerOf(w.question, win, header)
 	ans.packets = stats.Received + src.dropped()
 	if a.shallow {
