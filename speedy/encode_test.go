@@ -109,6 +109,11 @@ func TestEncode(t *testing.T) {
 }
 
 func TestParseFields(t *testing.T) {
+	for _, s := range []string{"seed,time", "time,all"} {
+		if _, err := ParseFields(s); err == nil || !strings.Contains(err.Error(), "stands alone") {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
 	for _, s := range []string{"", "id", "flags", "source,", "Source", "seed,time", "source, dest"} {
 		if f, err := ParseFields(s); err == nil {
 			t.Errorf("%q: %b, want an error", s, f)

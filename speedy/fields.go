@@ -51,6 +51,9 @@ next:
 				continue next
 			}
 		}
+		if word == "seed" || word == "all" {
+			return 0, fmt.Errorf("%s stands alone, without other fields, got %q", word, s)
+		}
 		return 0, fmt.Errorf("unknown field %q, choose from %s, or seed, or all", word, strings.Join(fieldNames, ","))
 	}
 	return f, nil
