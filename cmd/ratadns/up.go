@@ -109,6 +109,9 @@ func (c *upCmd) settings() (cfg *config, jc jerry.Config, speed float64, err err
 	if speed, err = capture.ParseSpeed(c.Speed); err != nil {
 		return nil, jc, 0, usagef("--speed %q: %w", c.Speed, err)
 	}
+	if c.live() && speed != 1 {
+		return nil, jc, 0, usagef("--speed with -i or --dnstap: live traffic has its own pace; leave it out")
+	}
 	if speed == 0 && c.isSample() {
 		return nil, jc, 0, usagef("--speed max: the sample capture goes round for ever; name a capture with -r")
 	}
