@@ -186,7 +186,7 @@ func (g *guarder) field(x *syntax.DotExpr) {
 	name := x.Name.Name
 	g.fields[name] = true
 	if m, ok := x.X.(*syntax.Ident); ok && g.m != "" && m.Name == g.m && FindField(name) == nil {
-		g.refuse(x.Name.NamePos, "messages have no %s, see the fields in docs/scripts.md", name)
+		g.refuse(x.Name.NamePos, "messages have no %s, see: ratadns reducers --dimensions", name)
 	}
 }
 

@@ -60,7 +60,7 @@ func TestScriptErrors(t *testing.T) {
 		{"def add(m)\n  pass\n", "mine.star:2:1: got newline, want ':'"},
 		{"def add(m):\n  x = 1 +\n" + rep, "mine.star:2:10: got newline"},
 		{"def add(m):\n  cuonts = nothing\n" + rep, "mine.star:2:12: undefined: nothing"},
-		{"def add(m):\n  return m.qnam\n" + rep, "mine.star:2:12: messages have no qnam"},
+		{"def add(m):\n  return m.qnam\n" + rep, "mine.star:2:12: messages have no qnam, see: ratadns reducers --dimensions"},
 		{"load('x.star', 'y')\n" + add + rep, "mine.star:1:1: load is not offered"},
 		{"x = 1 // 0\n" + add + rep, "mine.star:1:7: floored division by zero"},
 		{"x = 'a' + 1\n" + add + rep, "mine.star:1:9: unknown binary op: string + int"},
