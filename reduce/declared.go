@@ -48,18 +48,18 @@ func ParseMeasure(text string) (m Measure, field string, err error) {
 	m = Measure(i)
 	switch {
 	case has && !m.OfField():
-		return 0, "", fmt.Errorf("measure %s takes no field, got %q", word, text)
+		return 0, "", fmt.Errorf("%s takes no field, got %q", word, text)
 	case !m.OfField():
 		return m, "", nil
 	case !has:
-		return 0, "", fmt.Errorf("measure %s needs a field, like %s:%s", word, word, m.example())
+		return 0, "", fmt.Errorf("%s needs a field, like %s:%s", word, word, m.example())
 	}
 	f := FindField(field)
 	if f == nil {
-		return 0, "", fmt.Errorf("measure %s: unknown field %q, choose from %s", word, field, m.fields())
+		return 0, "", fmt.Errorf("%s: unknown field %q, choose from %s", word, field, m.fields())
 	}
 	if !m.takes(f) {
-		return 0, "", fmt.Errorf("measure %s: %s is not a number (its kind: %s), choose from %s", word, field, f.Kind, m.fields())
+		return 0, "", fmt.Errorf("%s: %s is not a number (its kind: %s), choose from %s", word, field, f.Kind, m.fields())
 	}
 	return m, field, nil
 }

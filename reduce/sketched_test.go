@@ -325,14 +325,14 @@ func TestParseMeasure(t *testing.T) {
 		"":                `unknown measure "", choose from count, rate, sum:size, min:size, max:size, distinct:client, quantiles:size`,
 		"mean:size":       `unknown measure "mean", choose`,
 		"Count":           `unknown measure "Count", choose`,
-		"count:size":      `measure count takes no field, got "count:size"`,
-		"quantiles":       `measure quantiles needs a field, like quantiles:size`,
-		"distinct":        `measure distinct needs a field, like distinct:client`,
-		"sum:":            `measure sum: unknown field "", choose from labels,`,
-		"distinct:qnme":   `measure distinct: unknown field "qnme", choose from qname, qtype,`,
-		"quantiles:qname": `measure quantiles: qname is not a number (its kind: name), choose from labels,`,
-		"sum:rcode":       `measure sum: rcode is not a number (its kind: code)`,
-		"max:client":      `measure max: client is not a number (its kind: address)`,
+		"count:size":      `count takes no field, got "count:size"`,
+		"quantiles":       `quantiles needs a field, like quantiles:size`,
+		"distinct":        `distinct needs a field, like distinct:client`,
+		"sum:":            `sum: unknown field "", choose from labels,`,
+		"distinct:qnme":   `distinct: unknown field "qnme", choose from qname, qtype,`,
+		"quantiles:qname": `quantiles: qname is not a number (its kind: name), choose from labels,`,
+		"sum:rcode":       `sum: rcode is not a number (its kind: code)`,
+		"max:client":      `max: client is not a number (its kind: address)`,
 	} {
 		if _, _, err := ParseMeasure(text); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)

@@ -319,7 +319,11 @@ func (c *configCheckCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s: good: %d reducers\n", filepath.Base(c.File), len(cfg.Reducers))
+	reducers := "reducers"
+	if len(cfg.Reducers) == 1 {
+		reducers = "reducer"
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s: good: %d %s\n", filepath.Base(c.File), len(cfg.Reducers), reducers)
 	return err
 }
 
