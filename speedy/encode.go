@@ -203,7 +203,7 @@ func (e *Encoder) record(dst []byte, m *Message, r *dns.Record, f Fields) []byte
 	dst = append(dst, e.typeName(r.Type)...)
 	dst = append(dst, `":["`...)
 	e.text = dns.AppendRdata(e.text[:0], m.Wire, r.Type, r.RdataOff, r.RdataLen)
-	dst = AppendEscaped(dst, e.text)
+	dst = appendEscaped(dst, e.text)
 	return append(dst, `"]}`...)
 }
 
@@ -382,7 +382,7 @@ func appendUint(dst []byte, v uint32) []byte {
 var quoted = func() (t [256]string) {
 	for c := range t {
 		label := dns.AppendLabel(nil, []byte{byte(c)})
-		t[c] = string(AppendEscaped(nil, label))
+		t[c] = string(appendEscaped(nil, label))
 	}
 	return t
 }()
@@ -425,10 +425,10 @@ func AppendName(dst, msg []byte, off int) []byte {
 	}
 }
 
-// AppendEscaped appends text as the inside of a JSON string. Control characters
+// appendEscaped appends text as the inside of a JSON string. Control characters
 // and octets outside ASCII do not occur in presentation forms; they are
 // written as \u00XX so that the string stays valid.
-func AppendEscaped(dst, text []byte) []byte {
+func appendEscaped(dst, text []byte) []byte {
 	for _, c := range text {
 		switch {
 		case c == '"' || c == '\\':

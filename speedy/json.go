@@ -129,7 +129,7 @@ func (p *parser) escaped(start int) ([]byte, bool) {
 				r = r<<4 | rune(unhex[d])
 			}
 			p.i += 4
-			// Up to ff it is an octet of a name, as AppendEscaped writes it.
+			// Up to ff it is an octet of a name, as appendEscaped writes it.
 			if r <= 0xff {
 				p.text = append(p.text, byte(r))
 			} else {
