@@ -49,7 +49,6 @@ picture: deps
 
 bench: build
 	docs/bench/run
-	docs/bench/live
 
 # Every fuzz test: for half a minute each as one of the tests, else for long.
 fuzz:
