@@ -17,62 +17,62 @@ import (
 	"ratadns/speedy"
 )
 
-// vethScript makes the pair, wide enough for every packet, and begins to listen.
-const vethScript = `
+// pairScript makes the pair, wide enough for every packet.
+const pairScript = `
 set -eu
 ratadns=$1 pcap=$2 config=$3
 ip link add in mtu 65535 type veth peer name out mtu 65535
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
 ip link set in up
 ip link set out up
-"$ratadns" monitor -i out --config "$config" >reports.jsonl 2>monitor.log &
-monitor=$!
+`
+
+// heardScript waits until the command in the background listens.
+const heardScript = `
+listener=$!
 until grep -q listening monitor.log; do
-	kill -0 $monitor
+	kill -0 $listener
 	sleep 0.1
 done
 `
+
+// vethScript makes the pair, and begins to listen.
+const vethScript = pairScript + `
+"$ratadns" monitor -i out --config "$config" >reports.jsonl 2>monitor.log &
+` + heardScript
 
 // damageScript replays what tcpreplay can send of the capture.
 const damageScript = vethScript + `
 tcpreplay -i in --topspeed "$pcap" >tcpreplay.log 2>&1 || true
 sleep 1
-kill -INT $monitor
-wait $monitor
+kill -INT $listener
+wait $listener
 `
 
-// dropScript stops the monitor while tcpreplay sends more than the kernel's ring
+// stopScript stops the listener while tcpreplay sends more than the kernel's ring
 // holds. It goes on with a Ctrl-C waiting for it.
-const dropScript = vethScript + `
-kill -STOP $monitor
+const stopScript = `
+kill -STOP $listener
 tcpreplay -i in --topspeed --loop=25 "$pcap" >tcpreplay.log 2>&1
-kill -INT $monitor
-kill -CONT $monitor
-wait $monitor
+kill -INT $listener
+kill -CONT $listener
+wait $listener
 `
+
+const dropScript = vethScript + stopScript
 
 // slowScript has a reader of Speedy's messages that takes some seconds for them:
 // at the Ctrl-C most packets are still in the kernel's ring.
-const slowScript = `
-set -eu
-ratadns=$1 pcap=$2
-ip link add in mtu 65535 type veth peer name out mtu 65535
-sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
-ip link set in up
-ip link set out up
+const slowScript = pairScript + `
 mkfifo pipe
 (while dd iflag=fullblock bs=400000 count=1 of=some 2>dd.log && [ -s some ]; do
 	cat some >>reports.jsonl
 	sleep 0.1
 done) <pipe &
 "$ratadns" speedy -i out >pipe 2>monitor.log &
-speedy=$!
-until grep -q listening monitor.log; do
-	kill -0 $speedy
-	sleep 0.1
-done
+` + heardScript + `
 tcpreplay -i in --topspeed "$pcap" >tcpreplay.log 2>&1
-kill -INT $speedy
+kill -INT $listener
 wait
 `
 
@@ -158,25 +158,9 @@ func TestLiveDrops(t *testing.T) {
 
 // reportDropScript is the same with a question about the interface, without
 // windows.
-const reportDropScript = `
-set -eu
-ratadns=$1 pcap=$2
-ip link add in mtu 65535 type veth peer name out mtu 65535
-sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 2>/dev/null || true
-ip link set in up
-ip link set out up
+const reportDropScript = pairScript + `
 "$ratadns" report -i out --use PcapStats --format json >reports.jsonl 2>monitor.log &
-report=$!
-until grep -q listening monitor.log; do
-	kill -0 $report
-	sleep 0.1
-done
-kill -STOP $report
-tcpreplay -i in --topspeed --loop=25 "$pcap" >tcpreplay.log 2>&1
-kill -INT $report
-kill -CONT $report
-wait $report
-`
+` + heardScript + stopScript
 
 // TestReportDrops asks a question while the kernel drops packets: the answer and
 // the log tell of them.

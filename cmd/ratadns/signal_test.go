@@ -84,7 +84,7 @@ func TestCtrlCNamedPipe(t *testing.T) {
 	}
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
-		t.Skipf("%v: %s", err, out)
+		t.Fatalf("%v: %s", err, out)
 	}
 	cmd := exec.Command(self(t), "speedy", "-r", pipe)
 	var stderr bytes.Buffer
