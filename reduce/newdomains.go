@@ -32,11 +32,11 @@ func (n *newDomains) Report(r *report.Report) {
 	n.seen.turn(r.Window.Start)
 	rows := n.ranked()
 	fresh, hashes := n.fresh[:0], n.hashes[:0]
-	latest := n.seen.parts[0]
+	latest, lasts := n.seen.parts[0], n.seen.names+len(rows) <= memoryNames
 	for i := range rows {
 		h := nameHash(n.rankings[0].text(rows[i].keys[0]))
-		if latest.has(h) && n.seen.room() >= len(rows) {
-			continue // no part will end meanwhile
+		if lasts && latest.has(h) {
+			continue // as it will be afterwards, since no other part begins
 		}
 		if hashes = append(hashes, h); !n.seen.has(h) {
 			fresh = append(fresh, rows[i])
@@ -125,9 +125,6 @@ func (m *memory) has(h uint64) bool {
 	}
 	return false
 }
-
-// room is for how many names the first part has room.
-func (m *memory) room() int { return memoryNames - m.names }
 
 func (m *memory) add(h uint64) {
 	if m.parts[0].has(h) {

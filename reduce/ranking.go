@@ -35,22 +35,22 @@ type keyOrder struct {
 // much as their numbers leave room for, and the few that begin alike by all.
 // Numbers are sorted quickly.
 type textOrder struct {
+	room         int // bits of a number
 	begun, spare []uint64
 	numbers      []uint32 // of texts, in their order
 }
 
-// begin makes room for the numbers of that many texts.
-func (o *textOrder) begin() { o.begun = o.begun[:0] }
+// begin empties it for numbers up to a limit.
+func (o *textOrder) begin(limit int) { o.room, o.begun = bits.Len(uint(limit)), o.begun[:0] }
 
-// add adds a text and its number, which is less than limit.
-func (o *textOrder) add(text string, number, limit int) {
-	room := bits.Len(uint(limit))
-	o.begun = append(o.begun, firstOctets(text)>>room<<room|uint64(number))
+// add adds a text and its number.
+func (o *textOrder) add(text string, number int) {
+	o.begun = append(o.begun, firstOctets(text)>>o.room<<o.room|uint64(number))
 }
 
 // sorted are the numbers in the order of their texts.
-func (o *textOrder) sorted(limit int, text func(uint32) string) []uint32 {
-	room := bits.Len(uint(limit))
+func (o *textOrder) sorted(text func(uint32) string) []uint32 {
+	room := o.room
 	if !slices.IsSorted(o.begun) {
 		o.begun, o.spare = sortNumbers(o.begun, o.spare, room)
 	}
@@ -86,13 +86,13 @@ func (in *interner) sorted() []uint32 {
 		return in.order.numbers
 	}
 	in.ordered = in.added
-	in.order.begin()
+	in.order.begin(len(in.texts))
 	for id, refs := range in.refs {
 		if refs > 0 {
-			in.order.add(in.texts[id], id, len(in.texts))
+			in.order.add(in.texts[id], id)
 		}
 	}
-	order := in.order.sorted(len(in.texts), func(id uint32) string { return in.texts[id] })
+	order := in.order.sorted(func(id uint32) string { return in.texts[id] })
 	in.ranks = slices.Grow(in.ranks[:0], len(in.texts))[:len(in.texts)]
 	for place, id := range order {
 		in.ranks[id] = uint32(2*place + 1)
@@ -119,14 +119,14 @@ func (r *keyOrder) rankNumbers(numbers []uint32, f *Field, style *Style) {
 	}
 	all, start := string(r.scratch), 0
 	texts := make([]string, n)
-	r.order.begin()
+	r.order.begin(n)
 	for i, end := range ends {
 		texts[i], start = all[start:end], end
-		r.order.add(texts[i], i, n)
+		r.order.add(texts[i], i)
 	}
 	r.texts = slices.Grow(r.texts[:0], n)[:n]
 	r.ranks = slices.Grow(r.ranks[:0], n)[:n]
-	for place, i := range r.order.sorted(n, func(i uint32) string { return texts[i] }) {
+	for place, i := range r.order.sorted(func(i uint32) string { return texts[i] }) {
 		r.texts[place], r.ranks[i] = texts[i], uint32(2*place+1)
 	}
 	r.setAbsent(f.absent, n, func(i int) string { return r.texts[i] })
