@@ -80,21 +80,17 @@ func (p *pace) Read(b *Batch) error {
 // begin says that a packet of time t is due now.
 func (p *pace) begin(t int64) { p.first, p.last, p.start = t, t, time.Now() }
 
-// leap is the longest distance between packets that is believed at once, as in
-// windows.
-const leap = 24 * time.Hour
-
 // believes reports whether a packet of time t is to be waited for.
 func (p *pace) believes(t int64) bool {
-	if near(t, p.last) {
+	if Near(t, p.last) {
 		p.last, p.strays = t, 0
 		return true
 	}
-	if p.strays > 0 && !near(t, p.stray) {
+	if p.strays > 0 && !Near(t, p.stray) {
 		p.strays = 0
 	}
 	p.stray = t
-	if p.strays++; p.strays < 3 {
+	if p.strays++; p.strays < Agreement {
 		return false
 	}
 	p.last, p.strays = t, 0
@@ -103,8 +99,6 @@ func (p *pace) believes(t int64) bool {
 	}
 	return true
 }
-
-func near(a, b int64) bool { return math.Abs(float64(a)-float64(b)) <= float64(leap) }
 
 // due is when a packet of time t goes out, after the start.
 func (p *pace) due(t int64) time.Duration {

@@ -3,19 +3,14 @@ package fievel
 import (
 	"cmp"
 	"slices"
-	"time"
+
+	"ratadns/capture"
 )
 
-// maxJump is how far time moves on one packet's word; further takes agreement.
-const maxJump = 24 * time.Hour
-
-// agreement is how many packets must agree about a jump, or about the first
-// time of all: one packet from 1970 changes nothing.
-const agreement = 3
-
-// maxDoubtful is how many packets wait for others that agree: so many that
-// strays among the first packets do not drive out good ones.
-const maxDoubtful = 2*agreement - 1
+// maxDoubtful is how many messages wait for others that agree about a jump, or
+// about the first time of all: so many that strays among the first do not drive
+// out good ones.
+const maxDoubtful = 2*capture.Agreement - 1
 
 // maxTime is the end of the times that are believed at all (the year 2242), and
 // so of those that a report may have.
@@ -23,7 +18,6 @@ const maxTime = 1<<33*1e9 - int64(maxDuration)
 
 // A clock decides which times are believed. Its time is the latest of a message.
 type clock struct {
-	far      int64 // maxJump
 	set      bool
 	now      int64
 	turn     turn // of what take returned last
@@ -49,7 +43,7 @@ func (c *clock) take(m *item) []*item {
 		c.late++
 		return nil
 	}
-	if c.set && near(c.now, m.time, c.far) {
+	if c.set && capture.Near(c.now, m.time) {
 		c.doubt()
 		c.now = max(c.now, m.time)
 		return append(c.ready, m)
@@ -57,11 +51,11 @@ func (c *clock) take(m *item) []*item {
 	c.doubtful = append(c.doubtful, m.clone())
 	agreed := 0
 	for _, d := range c.doubtful {
-		if near(d.time, m.time, c.far) {
+		if capture.Near(d.time, m.time) {
 			agreed++
 		}
 	}
-	if agreed >= agreement {
+	if agreed >= capture.Agreement {
 		return c.believe(m.time)
 	}
 	if len(c.doubtful) > maxDoubtful {
@@ -75,7 +69,7 @@ func (c *clock) take(m *item) []*item {
 // believe starts time with the doubtful messages that agree about t.
 func (c *clock) believe(t int64) []*item {
 	for _, m := range c.doubtful {
-		if near(m.time, t, c.far) {
+		if capture.Near(m.time, t) {
 			c.ready = append(c.ready, m)
 		}
 	}
@@ -127,5 +121,3 @@ func (c *clock) turned() turn {
 	c.turn = goesOn
 	return t
 }
-
-func near(a, b, far int64) bool { return a-b <= far && b-a <= far }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ratadns/bus"
+	"ratadns/capture"
 	"ratadns/reduce"
 	"ratadns/speedy"
 )
@@ -81,7 +82,6 @@ type server struct {
 // New returns a Fievel whose reports show addresses as anon writes them.
 func New(cfg Config, reducers []Reducer, anon *speedy.Anonymizer) *Fievel {
 	f := &Fievel{cfg: cfg, facts: cfg.Facts, byAddr: make(map[netip.Addr]*server)}
-	f.clock.far = int64(maxJump)
 	for i := range max(cfg.Workers, 1) {
 		f.parts = append(f.parts, f.newPart(i, anon.Clone()))
 	}
@@ -148,7 +148,7 @@ func (f *Fievel) take(it *item) {
 // Tick closes the windows of time that are over at t, where a live source has
 // been silent since. It believes t as it would a packet.
 func (f *Fievel) Tick(t time.Time) {
-	if f.clock.set && near(f.clock.now, t.UnixNano(), f.clock.far) {
+	if f.clock.set && capture.Near(f.clock.now, t.UnixNano()) {
 		f.pass(max(t.UnixNano(), f.clock.now), goesOn)
 	}
 }

@@ -3,6 +3,7 @@ package fievel
 import (
 	"slices"
 
+	"ratadns/capture"
 	"ratadns/packet"
 	"ratadns/reduce"
 	"ratadns/speedy"
@@ -57,7 +58,7 @@ func (f *Fievel) countUntil(seen []speedy.Seen, place uint64, next int64) []spee
 // nextTime is the time of a message that is about to be taken, or what time is
 // where that does not move it.
 func (f *Fievel) nextTime(s *packet.Segment) int64 {
-	if !s.Lost && f.clock.set && near(f.clock.now, s.Time, f.clock.far) {
+	if !s.Lost && f.clock.set && capture.Near(f.clock.now, s.Time) {
 		return s.Time
 	}
 	return f.clock.now

@@ -1,5 +1,7 @@
 package packet
 
+import "ratadns/capture"
+
 // A clock tells how much time has passed in the capture. It never goes back,
 // and one packet with an absurd time does not move it: what waits for other
 // packets would be given up at once, and, were the clock ahead for good, for
@@ -12,12 +14,6 @@ type clock struct {
 	jumpAt int64
 	set    bool
 }
-
-// A jump of more than a day needs three packets that agree, as in Fievel.
-const (
-	maxJump = int64(86400e9)
-	agree   = 3
-)
 
 // sweepNS is how often Streams are told of the time.
 const sweepNS = int64(10e9)
@@ -46,17 +42,17 @@ func (c *clock) take(t int64) int64 {
 	switch {
 	case !c.set:
 		c.at, c.set = t, true
-	case near(t, c.at):
+	case capture.Near(t, c.at):
 		if t > c.at {
 			c.passed += t - c.at
 			c.at = t
 		}
 		c.jumps = 0
-	case c.jumps > 0 && near(t, c.jumpAt):
-		if c.jumps++; c.jumps == agree {
+	case c.jumps > 0 && capture.Near(t, c.jumpAt):
+		if c.jumps++; c.jumps == capture.Agreement {
 			// Back in time is another capture: what waits has waited as long
 			// as a jump, at least.
-			c.passed += maxJump
+			c.passed += int64(capture.Leap)
 			c.at, c.jumps = t, 0
 		}
 	default:
@@ -65,4 +61,14 @@ func (c *clock) take(t int64) int64 {
 	return c.passed
 }
 
-func near(a, b int64) bool { return a-b <= maxJump && b-a <= maxJump }
+// takeAll is take for packets of times between those, where none of them is far
+// away; else it does nothing and returns false.
+func (c *clock) takeAll(earliest, latest int64) bool {
+	at := max(c.at, latest)
+	if !c.set || !capture.Near(earliest, c.at) || !capture.Near(latest, c.at) || !capture.Near(earliest, at) {
+		return false
+	}
+	c.passed += at - c.at
+	c.at, c.jumps = at, 0
+	return true
+}

@@ -42,6 +42,9 @@ type Segment struct {
 	Payload    []byte
 }
 
+// Whole reports whether the segment is a message by itself.
+func (s *Segment) Whole() bool { return !s.TCP && len(s.Payload) >= minMessage }
+
 // Short reports whether the segment is too short for the message that it is.
 func (s *Segment) Short() bool { return !s.TCP && len(s.Payload) < minMessage }
 
@@ -128,6 +131,20 @@ func (p *Parser) Parse(pkt *capture.Packet, s *Segment) Door {
 func (p *Parser) Pass(t int64) {
 	p.fragments.now, p.fragments.place = p.clock.take(t), p.place
 	p.place++
+}
+
+// PassAll is Pass for the next n packets at once, none of them a fragment, of times
+// between those. Where p would have something to tell of one of them it does
+// nothing and returns false: they pass one by one.
+func (p *Parser) PassAll(n int, earliest, latest int64) bool {
+	c := p.clock
+	if len(p.fragments.lost) > 0 || !c.takeAll(earliest, latest) || c.passed-p.swept >= sweepNS {
+		return false
+	}
+	p.clock = c
+	p.place += uint64(n)
+	p.fragments.now, p.fragments.place = c.passed, p.place-1
+	return true
 }
 
 // ParseAt is Parse for a packet that has passed, with its place.

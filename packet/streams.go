@@ -109,18 +109,25 @@ func (t *Streams) Add(s *Segment) {
 		t.tell(1, s.Source, s.Dest)
 		return
 	}
+	if s.Whole() {
+		t.AddWhole(1)
+		t.emit(s)
+		return
+	}
 	t.Stats.Segments++
 	if s.TCP {
 		t.tcp(s)
 		return
 	}
-	if len(s.Payload) < minMessage {
-		t.Stats.NotDNS++
-		return
-	}
-	t.Stats.Used++
-	t.Stats.Messages++
-	t.emit(s)
+	t.Stats.NotDNS++
+}
+
+// AddWhole counts n segments that are messages by themselves, which is all that Add
+// does to them.
+func (t *Streams) AddWhole(n int) {
+	t.Stats.Segments += uint64(n)
+	t.Stats.Used += uint64(n)
+	t.Stats.Messages += uint64(n)
 }
 
 // Exchange gives t other memory for messages of several segments, and returns

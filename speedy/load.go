@@ -1,6 +1,7 @@
 package speedy
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -31,6 +32,8 @@ type Load struct {
 	watched   bool
 	segments  []packet.Segment // of DNS ports
 	fragments []int            // which packets are
+	earliest  int64            // times of packets
+	latest    int64
 	made      []packet.Segment // of fragments that have been put together
 	carried   []packet.Segment // by TCP: the messages
 	arena     []byte           // of what is found
@@ -63,9 +66,11 @@ func (l *Load) parse(parser *packet.Parser) {
 	packets := l.batch.Packets
 	list := slices.Grow(l.segments[:0], len(packets)+1)[:len(packets)+1]
 	l.fragments, l.Seen = l.fragments[:0], l.Seen[:0]
+	l.earliest, l.latest = math.MaxInt64, math.MinInt64
 	n := 0
 	for i := range packets {
 		s := &list[n]
+		l.earliest, l.latest = min(l.earliest, packets[i].Time), max(l.latest, packets[i].Time)
 		door := parser.ParseAt(&packets[i], l.place+uint64(i), s)
 		if l.watched {
 			l.Seen = append(l.Seen, Seen{door, *s})
@@ -88,6 +93,10 @@ func (e *Engine) join(l *Load) {
 	l.Found, l.carried = l.Found[:0], l.carried[:0]
 	e.joined = l
 	e.streams.Exchange(l.arena)
+	if len(fragments) == 0 && e.parser.PassAll(len(packets), l.earliest, l.latest) {
+		e.joinAll(l)
+		packets = nil
+	}
 	for i := range packets {
 		place := l.place + uint64(i)
 		e.parser.Pass(packets[i].Time)
@@ -120,6 +129,21 @@ func (e *Engine) join(l *Load) {
 		e.tell()
 	}
 	l.arena = e.streams.Exchange(nil)
+}
+
+// joinAll is join for a load of which only segments of TCP have anything to be put
+// together.
+func (e *Engine) joinAll(l *Load) {
+	whole := 0
+	for i := range l.segments {
+		if s := &l.segments[i]; s.Whole() {
+			l.Found = append(l.Found, s)
+			whole++
+		} else {
+			e.streams.Add(s)
+		}
+	}
+	e.streams.AddWhole(whole)
 }
 
 // tell tells the streams of the time and of fragments that are lost.
