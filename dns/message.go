@@ -141,9 +141,7 @@ func (m *Message) Unpack(b []byte) error {
 	}
 	m.ID = binary.BigEndian.Uint16(b)
 	m.Flags = binary.BigEndian.Uint16(b[2:])
-	for i := range m.Counts {
-		m.Counts[i] = binary.BigEndian.Uint16(b[4+2*i:])
-	}
+	m.Counts = [4]uint16{binary.BigEndian.Uint16(b[4:]), binary.BigEndian.Uint16(b[6:]), binary.BigEndian.Uint16(b[8:]), binary.BigEndian.Uint16(b[10:])}
 	off := HeaderLen
 	for range m.Counts[0] {
 		if off == len(b) {

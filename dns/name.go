@@ -1,6 +1,10 @@
 package dns
 
-import "slices"
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
 
 // Presentation form of names: absolute, as asked, the root is ".". Inside a
 // label "." and "\" are escaped by a backslash and octets outside 21-7e (hex)
@@ -95,55 +99,72 @@ func AppendName(dst, msg []byte, off int) ([]byte, int, error) {
 	}
 }
 
-// folded are the octets that are written as they are, with A-Z folded, and zero
-// in place of the others.
-var folded = func() (t [256]byte) {
-	for c := range t {
-		if escapes[c] == 0 {
-			t[c] = Lower([]byte{byte(c)})[0]
-		}
-	}
-	return t
-}()
-
 // AppendLowerName is AppendName with A-Z folded. The usual names, without
-// pointers and escapes, take one pass.
+// pointers and escapes, are folded eight octets at a time.
 func AppendLowerName(dst, msg []byte, off int) ([]byte, int, error) {
-	start, at := len(dst), off
-	dst = slices.Grow(dst, MaxName)
-	for {
-		if at >= len(msg) || len(dst)-start > MaxName-64 {
-			break
-		}
-		n := int(msg[at])
-		if n == 0 {
-			if len(dst) == start {
-				dst = append(dst, '.')
-			}
-			return dst, at + 1, nil
-		}
-		if n > 63 || at+1+n > len(msg) {
-			break
-		}
-		label := msg[at+1 : at+1+n]
-		out := dst[len(dst) : len(dst)+n+1]
-		plain := true
-		for i, c := range label {
-			f := folded[c]
-			out[i] = f
-			plain = plain && f != 0
-		}
-		if !plain {
-			break
-		}
-		out[n] = '.'
-		dst = dst[:len(dst)+n+1]
-		at += n + 1
+	end := off
+	for end < len(msg) && msg[end]-1 < 63 {
+		end += int(msg[end]) + 1
 	}
-	dst, end, err := AppendName(dst[:start], msg, off)
+	if end >= len(msg) || msg[end] != 0 || end-off >= MaxName {
+		return appendLowerName(dst, msg, off)
+	}
+	if end == off {
+		return append(dst, '.'), end + 1, nil
+	}
+	// Behind the first length stand the octets of labels, and in the place of each
+	// dot a length.
+	start := len(dst)
+	dst = slices.Grow(dst, MaxName)[:start+end-off]
+	out := dst[start:]
+	fold(out, msg[off+1:end+1])
+	for at := off; at < end; {
+		at += int(msg[at]) + 1
+		out[at-off-1] = '.'
+	}
+	if hasZero(out) {
+		return appendLowerName(dst[:start], msg, off)
+	}
+	return dst, end + 1, nil
+}
+
+func appendLowerName(dst, msg []byte, off int) ([]byte, int, error) {
+	start := len(dst)
+	dst, end, err := AppendName(dst, msg, off)
 	Lower(dst[start:])
 	return dst, end, err
 }
+
+// fold copies b with A-Z folded, and zero in place of what is not written as it
+// stands.
+func fold(dst, b []byte) {
+	n := len(b)
+	if n < 8 {
+		for i, c := range b {
+			dst[i] = byte(fold8(uint64(c)))
+		}
+		return
+	}
+	for i := 0; i < n-8; i += 8 {
+		binary.LittleEndian.PutUint64(dst[i:], fold8(binary.LittleEndian.Uint64(b[i:])))
+	}
+	binary.LittleEndian.PutUint64(dst[n-8:], fold8(binary.LittleEndian.Uint64(b[n-8:])))
+}
+
+// fold8 folds eight octets. To add a number to one of seven bits sets the eighth
+// where it is great enough.
+func fold8(b uint64) uint64 {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	low := b &^ high
+	upper := (low + (0x80-'A')*ones) &^ (low + (0x7f-'Z')*ones)
+	visible := (low + (0x80-0x21)*ones) &^ (low + (0x80-0x7f)*ones)
+	escaped := (low ^ '.'*ones + 0x7f*ones) & (low ^ '\\'*ones + 0x7f*ones) // not, where set
+	plain := visible & escaped &^ b & high
+	return (b | upper&high>>2) & (plain >> 7 * 0xff)
+}
+
+// hasZero reports whether an octet of b is zero.
+func hasZero(b []byte) bool { return bytes.IndexByte(b, 0) >= 0 }
 
 // skipName walks the name at off as AppendName does, without writing it.
 // labels is the number of labels, wire its uncompressed length.

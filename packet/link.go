@@ -28,6 +28,9 @@ const (
 // parse finds the IP packet behind the link layer's header.
 func (p *Parser) parse(pkt *capture.Packet, s *Segment) Door {
 	if pkt.Link == capture.LinkEthernet {
+		if d, ok := p.plain(pkt, s); ok {
+			return d
+		}
 		return p.ether(pkt, etherTEB, pkt.Data, s)
 	}
 	return p.link(pkt, pkt.Link, pkt.Data, s)

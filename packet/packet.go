@@ -207,9 +207,7 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		if size < hlen {
 			return NotIP
 		}
-		s.Version, s.Protocol = 4, b[9]
-		s.Source = netip.AddrFrom4([4]byte(b[12:16]))
-		s.Dest = netip.AddrFrom4([4]byte(b[16:20]))
+		s.fromIPv4(b)
 		if f := binary.BigEndian.Uint16(b[6:]); f&0x3fff != 0 { // offset, or more to come
 			if !mayCarryDNS(b[9]) {
 				return NotDNSPort
@@ -229,12 +227,53 @@ func (p *Parser) ip(pkt *capture.Packet, b []byte, s *Segment) Door {
 		if size == 0 { // as above, or a jumbogram (RFC 2675)
 			size = pkt.Wire - (len(pkt.Data) - len(b)) - 40
 		}
-		s.Version, s.Protocol = 6, b[6]
-		s.Source = netip.AddrFrom16([16]byte(b[8:24]))
-		s.Dest = netip.AddrFrom16([16]byte(b[24:40]))
+		s.fromIPv6(b)
 		return p.ipv6(pkt, b[6], b[40:min(40+max(size, 0), len(b))], size, s)
 	}
 	return NotIP
+}
+
+// fromIPv4 fills in what an IPv4 header has.
+func (s *Segment) fromIPv4(b []byte) {
+	s.Version, s.Protocol = 4, b[9]
+	s.Source = netip.AddrFrom4([4]byte(b[12:16]))
+	s.Dest = netip.AddrFrom4([4]byte(b[16:20]))
+}
+
+// fromIPv6 fills in what an IPv6 header has.
+func (s *Segment) fromIPv6(b []byte) {
+	s.Version, s.Protocol = 6, b[6]
+	s.Source = netip.AddrFrom16([16]byte(b[8:24]))
+	s.Dest = netip.AddrFrom16([16]byte(b[24:40]))
+}
+
+// plain reads what most packets are: a frame of UDP in IP, whole, with nothing
+// between the headers. What ip and transport would look for besides it has not.
+// It returns false, and nothing else, of other packets.
+func (p *Parser) plain(pkt *capture.Packet, s *Segment) (d Door, ok bool) {
+	b := pkt.Data
+	if len(b) < 14+20+8 {
+		return 0, false
+	}
+	ether := binary.BigEndian.Uint16(b[12:])
+	b = b[14:]
+	switch {
+	case ether == etherIPv4 && b[0] == 0x45 && b[9] == protoUDP && binary.BigEndian.Uint16(b[6:])&0x3fff == 0:
+		size := int(binary.BigEndian.Uint16(b[2:]))
+		if size < 20+8 {
+			return 0, false
+		}
+		s.fromIPv4(b)
+		return p.udp(pkt, b[20:min(size, len(b))], size-20, s), true
+	case ether == etherIPv6 && b[0]>>4 == 6 && b[6] == protoUDP && len(b) >= 40+8:
+		size := int(binary.BigEndian.Uint16(b[4:]))
+		if size < 8 {
+			return 0, false
+		}
+		s.fromIPv6(b)
+		return p.udp(pkt, b[40:min(40+size, len(b))], size, s), true
+	}
+	return 0, false
 }
 
 // mayCarryDNS reports whether the payload of an IPv4 packet may lead to DNS.
@@ -335,25 +374,30 @@ func (p *Parser) fragment(pkt *capture.Packet, s *Segment, key datagramKey, prot
 	return door
 }
 
+// udp reads UDP; size is as for transport.
+func (p *Parser) udp(pkt *capture.Packet, b []byte, size int, s *Segment) Door {
+	if len(b) < 8 {
+		return NotIP
+	}
+	s.SourcePort, s.DestPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	if !p.isDNS(s.SourcePort) && !p.isDNS(s.DestPort) {
+		return p.udpTunnel(pkt, s.DestPort, b[8:], s)
+	}
+	// UDP's own length can only make it shorter; 0 is a jumbogram's.
+	if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 && n < size {
+		size = n
+	}
+	s.Transport, s.TCP = UDP, false
+	s.Size = size - 8
+	s.Payload = b[8:max(8, min(size, len(b)))]
+	return DNS
+}
+
 // transport reads UDP and TCP. size is the length on the wire of what b begins.
 func (p *Parser) transport(pkt *capture.Packet, proto uint8, b []byte, size int, s *Segment) Door {
 	switch proto {
 	case protoUDP:
-		if len(b) < 8 {
-			return NotIP
-		}
-		s.SourcePort, s.DestPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-		if !p.isDNS(s.SourcePort) && !p.isDNS(s.DestPort) {
-			return p.udpTunnel(pkt, s.DestPort, b[8:], s)
-		}
-		// UDP's own length can only make it shorter; 0 is a jumbogram's.
-		if n := int(binary.BigEndian.Uint16(b[4:])); n >= 8 && n < size {
-			size = n
-		}
-		s.Transport, s.TCP = UDP, false
-		s.Size = size - 8
-		s.Payload = b[8:max(8, min(size, len(b)))]
-		return DNS
+		return p.udp(pkt, b, size, s)
 	case protoTCP:
 		if len(b) < 20 {
 			return NotIP
