@@ -22,14 +22,14 @@ type Encoder struct {
 	anon   *Anonymizer
 	second int64 // of digits
 	digits []byte
-	text   []byte // a record's data before they are quoted
-	types  map[uint16]string
+	text   []byte   // of a record's data, before it is escaped
+	types  []string // mnemonics of record types up to the greatest that has been asked for
 	_      cpu.CacheLinePad
 }
 
 // NewEncoder returns an encoder of those members; addresses go through anon.
 func NewEncoder(fields Fields, anon *Anonymizer) *Encoder {
-	return &Encoder{fields: fields, anon: anon, second: -1, types: make(map[uint16]string)}
+	return &Encoder{fields: fields, anon: anon, second: -1}
 }
 
 // AppendFramed appends m's object with its length in octets before it.
@@ -202,19 +202,25 @@ func (e *Encoder) record(dst []byte, m *Message, r *dns.Record, f Fields) []byte
 	dst = append(dst, `,"`...)
 	dst = append(dst, e.typeName(r.Type)...)
 	dst = append(dst, `":["`...)
-	e.text = dns.AppendRdata(e.text[:0], m.Wire, r.Type, r.RdataOff, r.RdataLen)
-	dst = appendEscaped(dst, e.text)
+	// Few data have anything to be escaped.
+	at := len(dst)
+	dst = dns.AppendRdata(dst, m.Wire, r.Type, r.RdataOff, r.RdataLen)
+	if at += plainLen(dst[at:]); at < len(dst) {
+		e.text = append(e.text[:0], dst[at:]...)
+		dst = appendEscaped(dst[:at], e.text)
+	}
 	return append(dst, `"]}`...)
 }
 
 // typeName is the lower-case mnemonic of a record type.
 func (e *Encoder) typeName(t uint16) string {
-	s, ok := e.types[t]
-	if !ok { // at most 65,536 of them
-		s = strings.ToLower(dns.TypeName(t))
-		e.types[t] = s
+	if int(t) >= len(e.types) { // a megabyte at most
+		e.types = append(e.types, make([]string, int(t)+1-len(e.types))...)
 	}
-	return s
+	if e.types[t] == "" {
+		e.types[t] = strings.ToLower(dns.TypeName(t))
+	}
+	return e.types[t]
 }
 
 const optionECS = 8 // RFC 7871
@@ -441,4 +447,24 @@ func appendEscaped(dst, text []byte) []byte {
 		}
 	}
 	return dst
+}
+
+// plainLen returns how many octets at the beginning of text are sure to be written
+// by appendEscaped as they stand. It looks at eight at a time: what is added to the
+// lower seven bits of an octet sets its eighth where they are great enough.
+func plainLen(text []byte) (n int) {
+	const ones = 0x0101010101010101
+	for ; n+8 <= len(text); n += 8 {
+		b := binary.LittleEndian.Uint64(text[n:])
+		low := b & (0x7f * ones)
+		stand := (low + (0x80-' ')*ones) &^ (low + (0x80-0x7f)*ones)
+		stand &= ((low ^ '"'*ones) + 0x7f*ones) & ((low ^ '\\'*ones) + 0x7f*ones)
+		if stand&^b&(0x80*ones) != 0x80*ones {
+			return n
+		}
+	}
+	for n < len(text) && text[n] >= ' ' && text[n] <= '~' && text[n] != '"' && text[n] != '\\' {
+		n++
+	}
+	return n
 }
