@@ -181,11 +181,10 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 // A declared reducer counts or measures by up to three dimensions.
 type declared struct {
 	*tally
-	of      dim // what is measured
-	style   Style
-	params  Params
-	asTop   bool   // as pairs, of one dimension
-	written []byte // data and state
+	of     dim // what is measured
+	style  Style
+	params Params
+	asTop  bool // as pairs, of one dimension
 }
 
 // newDeclared compiles a use for a window. Where another counts the same, it is
@@ -201,13 +200,14 @@ func (g *Group) newDeclared(u *groupUse, w *Window) Reducer {
 	}
 	if u.like != none {
 		d.tally = w.reducers[u.like].(*declared).tally
+		d.share()
 		return d
 	}
 	var by []dim
 	for _, name := range u.by() {
 		by = append(by, g.dim(name))
 	}
-	d.tally = newTally(w.names, by, e.Measure, u.keys())
+	d.tally = w.newTally(by, e.Measure, u.keys())
 	return d
 }
 

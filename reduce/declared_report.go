@@ -252,12 +252,14 @@ func (w *tableWriter) table(rows []rankedRow) {
 	}
 	switch {
 	case w.whole(rows):
-		if w.d.text == nil {
-			at := len(w.dst)
-			w.level(rows, 0)
-			w.d.text = w.dst[at:]
-		} else {
+		if len(w.d.text) > 0 {
 			w.dst = append(w.dst, w.d.text...)
+			break
+		}
+		at := len(w.dst)
+		w.level(rows, 0)
+		if w.d.shared {
+			w.d.text = append(w.d.text, w.dst[at:]...)
 		}
 	case len(w.d.by) > 0:
 		w.level(rows, 0)

@@ -164,6 +164,7 @@ type Window struct {
 	one                 [1]*Event
 	reducers            []Reducer
 	names               *interner
+	desk                desk
 	untracked           uint64     // queries for which there was no room
 	failures            []failures // of each filter
 }

@@ -24,7 +24,7 @@ const defaultDays = 7
 func newNewDomains(w *Window, u *groupUse) Reducer {
 	n := &newDomains{seen: w.group.memory(&u.Use)}
 	n.declared = &declared{params: u.Params}
-	n.tally = newTally(w.names, []dim{w.group.dim("registered_domain")}, Count, u.keys())
+	n.tally = w.newTally([]dim{w.group.dim("registered_domain")}, Count, u.keys())
 	return n
 }
 

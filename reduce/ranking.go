@@ -109,6 +109,7 @@ func (r *keyOrder) rankNames(names *interner, absent string) {
 
 // rankNumbers ranks numbers, which it sorts.
 func (r *keyOrder) rankNumbers(numbers []uint32, f *Field, style *Style) {
+	r.names = nil
 	r.sort(numbers)
 	n := len(r.numbers)
 	r.scratch = r.scratch[:0]
@@ -216,7 +217,7 @@ func (d *declared) ranked() []rankedRow {
 		}
 		return d.rows
 	}
-	d.inOrder, d.text = true, nil
+	d.inOrder, d.text = d.shared, d.text[:0]
 	d.rows, d.spare = d.rows[:0], d.spare[:0]
 	if d.table == nil && d.counts.names != nil && fewNames*len(d.counts.seen) > d.names.len() {
 		d.rankCounts()

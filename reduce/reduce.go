@@ -29,7 +29,7 @@ type Reducer interface {
 	Merge(other Reducer)
 	// Report fills in the data, shape and state of r, whose window is set, and
 	// adds to the window what the reducer knows (keyless, skipped, error). The
-	// octets in r are the reducer's and valid until Reset, which comes next.
+	// octets in r are valid until the next report of the window, or Reset.
 	Report(r *report.Report)
 	// Reset makes the reducer ready for another window.
 	Reset()

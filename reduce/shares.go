@@ -35,7 +35,7 @@ func newShares(by string, words []string, of []Field, put func(*Event, []dim, *m
 		}
 		what := dim{Field: &Field{Kind: Choice, words: words}}
 		s.declared = &declared{params: u.Params}
-		s.tally = newTally(w.names, []dim{s.key, what}, Sum, u.keys()*len(words))
+		s.tally = w.newTally([]dim{s.key, what}, Sum, u.keys()*len(words))
 		if s.params.Top == 0 {
 			s.params.Top = DefaultTop
 		}

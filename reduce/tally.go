@@ -19,9 +19,16 @@ type tally struct {
 	cells  *wordRows // of the table, where it is filled by them
 	// sketches are those of the table's rows, and empty ones.
 	sketches []report.Sketch
-	// For reports. Those of one tally have the same rows.
-	inOrder     bool   // rows are those of the window
-	text        []byte // all rows as a table, when they have been written
+	*desk
+	// Where several reducers share the tally, the desk is their own.
+	shared  bool
+	inOrder bool   // its rows are those of the window
+	text    []byte // all of them as a table, when they have been written
+}
+
+// A desk is where reports are made. Those of a window have one, so that what one
+// of them needs is still near the processor for the next.
+type desk struct {
 	rankings    [maxDims]keyOrder
 	rows, spare []rankedRow
 	there       numbering
@@ -29,11 +36,13 @@ type tally struct {
 	places      []int32
 	scores      []uint64
 	moreScores  []uint64
+	written     []byte // data and state
 }
 
-// newTally returns an empty one that counts up to max keys exactly.
-func newTally(names *interner, by []dim, measure Measure, max int) *tally {
-	t := &tally{names: names, by: by, measure: measure, max: max}
+// newTally returns an empty one of a window that counts up to max keys exactly.
+func (w *Window) newTally(by []dim, measure Measure, max int) *tally {
+	names := w.names
+	t := &tally{names: names, by: by, measure: measure, max: max, desk: &w.desk}
 	if len(by) == 1 && measure.added() {
 		switch f := by[0].Field; {
 		case f.small:
@@ -93,6 +102,13 @@ func (t *tally) put(k *key, n uint64) {
 		t.table.left++
 	case !known, t.measure == Min && n < r.n, t.measure == Max && n > r.n:
 		r.n = n
+	}
+}
+
+// share makes t that of another reducer too.
+func (t *tally) share() {
+	if !t.shared {
+		t.shared, t.desk = true, new(desk)
 	}
 }
 

@@ -28,7 +28,7 @@ func newTopSlow(w *Window, u *groupUse) Reducer {
 	}
 	what := dim{Field: &Field{Kind: Choice, words: slowWords}}
 	s.declared = &declared{params: u.Params}
-	s.tally = newTally(w.names, []dim{what, s.qname}, Sum, 2*u.keys())
+	s.tally = w.newTally([]dim{what, s.qname}, Sum, 2*u.keys())
 	if s.params.Top == 0 {
 		s.params.Top = DefaultTop
 	}
