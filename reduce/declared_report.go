@@ -87,15 +87,22 @@ func (d *declared) leave(rows []rankedRow, n int) {
 
 // leaveLarge leaves out what does not fit into a report.
 func (d *declared) leaveLarge(rows []rankedRow) {
-	if d.sizes(rows) > maxData/2 {
+	most := 0 // of one row
+	for i := range d.by {
+		most += d.rankings[i].longest
+	}
+	if len(rows)*(most+rowSize) > maxData/2 && d.sizes(rows) > maxData/2 {
 		d.leave(rows, d.fitting(rows, d.best(rows)))
 	}
 }
 
+// rowSize is what a row takes but for its keys.
+const rowSize = 32
+
 // sizeOf is what a row takes: an octet of a key takes at most six in JSON, most
 // take one.
 func (d *declared) sizeOf(r *rankedRow) int {
-	n := 32
+	n := rowSize
 	for i := range d.by {
 		n += len(d.rankings[i].text(r.keys[i]))
 	}

@@ -20,12 +20,13 @@ type interner struct {
 	texts []string // in pages, between quotation marks
 	plain []bool   // texts that are known to be JSON as they stand there
 	// For sketches, one more than the hash of a text, or zero where nobody has asked.
-	hashes []uint64
-	refs   []int32 // tables' rows that hold it
-	free   []uint32
-	limit  int // sweep when there are so many
-	pages  [][]byte
-	page   int // that is filled now
+	hashes  []uint64
+	refs    []int32 // tables' rows that hold it
+	free    []uint32
+	limit   int // sweep when there are so many
+	longest int // octets of a text
+	pages   [][]byte
+	page    int // that is filled now
 	// What follows from a QNAME alone, so many values for each number: two more
 	// than the value, one where there is none, or zero where nobody has asked.
 	width   int
@@ -93,6 +94,7 @@ func (in *interner) add(b []byte, hash uint64) uint32 {
 	}
 	in.put(hash | uint64(n+1))
 	in.added++
+	in.longest = max(in.longest, len(b))
 	return n
 }
 
@@ -257,7 +259,7 @@ func (in *interner) reset() {
 		in.pages[i] = in.pages[i][:0]
 	}
 	in.texts, in.plain, in.refs, in.free, in.limit = in.texts[:0], in.plain[:0], in.refs[:0], in.free[:0], minInterned
-	in.page = 0
+	in.page, in.longest = 0, 0
 	in.derived, in.hashes = in.derived[:0], in.hashes[:0]
 	in.sweeps++
 	in.order.numbers = in.order.numbers[:0]

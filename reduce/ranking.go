@@ -25,6 +25,9 @@ type keyOrder struct {
 	small      numbering // of numbers, where none is large
 	ranks      []uint32  // of numbers
 	texts      []string  // of numbers, in their order
+	json       []byte    // the same as JSON strings, which end there
+	ends       []int
+	longest    int // of the texts
 	absent     string
 	absentRank uint32
 	scratch    []byte
@@ -102,14 +105,14 @@ func (in *interner) sorted() []uint32 {
 
 // rankNames ranks the keys of octets.
 func (r *keyOrder) rankNames(names *interner, absent string) {
-	r.names = names
+	r.names, r.longest = names, names.longest
 	order := names.sorted()
 	r.setAbsent(absent, len(order), func(i int) string { return names.texts[order[i]] })
 }
 
 // rankNumbers ranks numbers, which it sorts.
 func (r *keyOrder) rankNumbers(numbers []uint32, f *Field, style *Style) {
-	r.names = nil
+	r.names, r.longest = nil, 0
 	r.sort(numbers)
 	n := len(r.numbers)
 	r.scratch = r.scratch[:0]
@@ -129,6 +132,12 @@ func (r *keyOrder) rankNumbers(numbers []uint32, f *Field, style *Style) {
 	r.ranks = slices.Grow(r.ranks[:0], n)[:n]
 	for place, i := range r.order.sorted(func(i uint32) string { return texts[i] }) {
 		r.texts[place], r.ranks[i] = texts[i], uint32(2*place+1)
+	}
+	r.json, r.ends = r.json[:0], r.ends[:0]
+	for _, text := range r.texts {
+		r.json = report.AppendString(r.json, text)
+		r.ends = append(r.ends, len(r.json))
+		r.longest = max(r.longest, len(text))
 	}
 	r.setAbsent(f.absent, n, func(i int) string { return r.texts[i] })
 }
@@ -155,7 +164,7 @@ func (r *keyOrder) sort(numbers []uint32) {
 
 // setAbsent ranks the key of events without a value among n texts.
 func (r *keyOrder) setAbsent(text string, n int, at func(int) string) {
-	r.absent = text
+	r.absent, r.longest = text, max(r.longest, len(text))
 	r.absentRank = uint32(2 * sort.Search(n, func(i int) bool { return at(i) >= text }))
 }
 
@@ -187,10 +196,16 @@ func (r *keyOrder) text(rank uint32) string {
 
 // appendKey appends the key of that rank as a JSON string.
 func (r *keyOrder) appendKey(dst []byte, rank uint32) []byte {
-	if r.names != nil && rank&1 != 0 {
-		return r.names.appendJSON(dst, r.names.order.numbers[rank/2])
+	place := rank / 2
+	switch {
+	case rank&1 == 0:
+		return report.AppendString(dst, r.absent)
+	case r.names != nil:
+		return r.names.appendJSON(dst, r.names.order.numbers[place])
+	case place == 0:
+		return append(dst, r.json[:r.ends[0]]...)
 	}
-	return report.AppendString(dst, r.text(rank))
+	return append(dst, r.json[r.ends[place-1]:r.ends[place]]...)
 }
 
 // limit is more than any rank.
@@ -223,6 +238,10 @@ func (d *declared) ranked() []rankedRow {
 		d.rankCounts()
 		return d.rows
 	}
+	if d.cells != nil && !d.cells.indexed && fewNames*len(d.table.rows) > d.names.len() {
+		d.rankCells()
+		return d.rows
+	}
 	d.rows = d.appendRows(d.rows)
 	for i := range d.by {
 		d.rankDim(i)
@@ -248,6 +267,51 @@ func (d *declared) rankCounts() {
 	if n := d.counts.other; n > 0 {
 		at, _ := slices.BinarySearchFunc(d.rows, r.absentRank, func(row rankedRow, rank uint32) int { return cmp.Compare(row.keys[0], rank) })
 		d.rows = slices.Insert(d.rows, at, rankedRow{keys: [maxDims]uint32{r.absentRank}, n: n - 1})
+	}
+}
+
+// rankCells is rankCounts for rows that are found by a name and a word.
+func (d *declared) rankCells() {
+	name, word := 0, 1
+	if d.cells.wordFirst {
+		name, word = 1, 0
+	}
+	d.rankings[name].rankNames(d.names, d.by[name].absent)
+	r, f := &d.rankings[word], d.by[word].Field
+	var numbers, inOrder [maxWords]uint32
+	for i := range f.words {
+		numbers[i] = uint32(i)
+	}
+	words := inOrder[:len(f.words)]
+	r.rankNumbers(numbers[:len(words)], f, &d.style)
+	for i := range uint32(len(words)) {
+		words[r.rank(i)/2] = i
+	}
+	places := d.cells.places
+	add := func(place int, v uint32, i int) {
+		if at := places[v][words[i]]; at > 0 {
+			row := rankedRow{place: at - 1, n: d.table.rows[at-1].n}
+			row.keys[name], row.keys[word] = uint32(2*place+1), uint32(2*i+1)
+			d.rows = append(d.rows, row)
+		}
+	}
+	order := d.names.order.numbers
+	if d.cells.wordFirst {
+		for i := range words {
+			for place, v := range order {
+				if int(v) < len(places) {
+					add(place, v, i)
+				}
+			}
+		}
+		return
+	}
+	for place, v := range order {
+		if int(v) < len(places) {
+			for i := range words {
+				add(place, v, i)
+			}
+		}
 	}
 }
 
