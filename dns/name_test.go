@@ -78,6 +78,22 @@ func TestAppendLowerName(t *testing.T) {
 			t.Errorf("%s: got %s, %d, %v; want %s, %d, %v", c.what, got, next, err, want, c.next, c.err)
 		}
 	}
+	// Every octet at every place of labels of every length.
+	for n := 1; n <= 63; n++ {
+		label := []byte(strings.Repeat("xY", 32)[:n])
+		for i := range label {
+			for c := range 256 {
+				label[i] = byte(c)
+				name := string(byte(n)) + string(label) + "\x03Org\x00"
+				got, next, err := AppendLowerName(nil, []byte(name), 0)
+				want, _, _ := AppendName(nil, []byte(name), 0)
+				if string(got) != string(Lower(want)) || next != len(name) || err != nil {
+					t.Fatalf("%q: %s, %d, %v; want %s", name, got, next, err, want)
+				}
+			}
+			label[i] = 'z'
+		}
+	}
 	msg, dst := []byte("\x03wWw\x07eXample\x03ORG\x00"), make([]byte, 0, 512)
 	if n := testing.AllocsPerRun(100, func() { dst, _, _ = AppendLowerName(dst[:0], msg, 0) }); n > 0 {
 		t.Errorf("%v allocations", n)

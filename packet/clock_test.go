@@ -1,6 +1,8 @@
 package packet
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -35,6 +37,58 @@ func TestClock(t *testing.T) {
 	f("on from there", day+2*s, 0, s, 9000*day, 9000*day, 9000*day, 9000*day+s)
 	f("back from there", day+2*s, 0, s, -9000*day, -9000*day, -9000*day, -9000*day+s)
 	f("the first is wrong", day+s, 9000*day, 0, 0, 0, s)
+}
+
+// TestPassAll: packets that pass at once leave the parser as they do one by one, and
+// do not where it has something to tell meanwhile.
+func TestPassAll(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 8))
+	at, together := int64(1475762100e9), 0
+	all, each := NewParser(53), NewParser(53)
+	for round := range 5000 {
+		earliest, latest := int64(math.MaxInt64), int64(math.MinInt64)
+		times := make([]int64, 1+r.IntN(20))
+		for i := range times {
+			switch r.IntN(200) {
+			case 0:
+				at += int64(r.Uint64N(4 * 86400e9))
+			case 1:
+				at -= int64(r.Uint64N(4 * 86400e9))
+			}
+			times[i] = at + r.Int64N(200e6)
+			switch r.IntN(1000) {
+			case 0:
+				times[i] = int64(r.Uint64())
+			case 1:
+				times[i] = at + r.Int64N(3*86400e9)
+			}
+			earliest, latest = min(earliest, times[i]), max(latest, times[i])
+			at += r.Int64N(100e6)
+		}
+		ok := all.PassAll(len(times), earliest, latest)
+		for _, time := range times {
+			each.Pass(time)
+			pending := each.Pending()
+			each.TakeSweep()
+			if ok && pending {
+				t.Fatalf("round %d: something to tell at %d of %v", round, time, times)
+			}
+			if !ok {
+				all.Pass(time)
+				all.TakeSweep()
+			}
+		}
+		if ok {
+			together++
+		}
+		if all.clock != each.clock || all.place != each.place || all.swept != each.swept ||
+			all.fragments.now != each.fragments.now || all.fragments.place != each.fragments.place {
+			t.Fatalf("round %d, at once: %v: %+v, want %+v", round, ok, all.clock, each.clock)
+		}
+	}
+	if together < 2500 || together == 5000 {
+		t.Errorf("%d of 5000 at once", together)
+	}
 }
 
 // One packet with an absurd time does not end what other packets have begun,

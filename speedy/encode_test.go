@@ -272,6 +272,31 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
+// TestPlainLen: what it passes over is written as it stands, and it comes within
+// eight octets of the first that is not.
+func TestPlainLen(t *testing.T) {
+	for n := range 40 {
+		text := []byte(strings.Repeat("a ~[]!#", 6)[:n])
+		if got := plainLen(text); got != n {
+			t.Errorf("%q: %d", text, got)
+		}
+		for i := range text {
+			was := text[i]
+			for c := range 256 {
+				text[i] = byte(c)
+				first := i
+				if len(appendEscaped(nil, text[i:i+1])) == 1 {
+					first = n
+				}
+				if got := plainLen(text); got > first || got+8 <= first {
+					t.Errorf("%q: %d, the first to be escaped is at %d", text, got, first)
+				}
+			}
+			text[i] = was
+		}
+	}
+}
+
 func TestEncodeAllocates(t *testing.T) {
 	e := NewEncoder(FieldsAll, anonymizer(t, Hash, Key{1}))
 	q, r := message(aQuery), message(aResponse)
