@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED ?= 0
 
-.PHONY: run build test check deps fmt vet lint unit race page picture bench fuzz sample clean
+.PHONY: run build test check deps fmt vet lint unit race page picture bench profile fuzz sample clean
 
 # The whole chain in one process: the sample capture, or PCAP=file.
 run: build
@@ -49,6 +49,10 @@ picture: deps
 
 bench: build
 	docs/bench/run
+
+# What the compiler knows of which code is hot, cmd/ratadns/default.pgo.
+profile: build
+	docs/bench/profile
 
 # Every fuzz test: for half a minute each as one of the tests, else for long.
 fuzz:
