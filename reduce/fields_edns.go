@@ -14,16 +14,21 @@ const lowOptions = 20
 
 // options is where the options of a message are, found once.
 type options struct {
-	n  int
-	at [lowOptions][]byte // data of the first of each code, nil where there is none
+	n     int
+	there uint32             // a bit for each code that there is
+	at    [lowOptions][]byte // data of the first of those
 }
 
 // option is the data of the first EDNS option of that code, nil where there is
 // none and not nil where there is one without data.
 func (e *Event) option(code uint16) (data []byte) {
 	o := e.edns()
-	if code < lowOptions {
+	switch {
+	case code >= lowOptions:
+	case o.there>>code&1 != 0:
 		return o.at[code]
+	default:
+		return nil
 	}
 	e.Options(func(c uint16, d []byte) bool {
 		if c == code {
@@ -39,13 +44,14 @@ func (e *Event) edns() *options {
 	if !e.needs(madeOptions) {
 		return o
 	}
-	*o = options{}
+	o.n, o.there = 0, 0
 	if e.EDNS.Len == 0 {
 		return o
 	}
 	e.Options(func(code uint16, data []byte) bool {
 		o.n++
-		if code < lowOptions && o.at[code] == nil {
+		if code < lowOptions && o.there>>code&1 == 0 {
+			o.there |= 1 << code
 			o.at[code] = data
 		}
 		return true
