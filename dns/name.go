@@ -122,7 +122,7 @@ func AppendLowerName(dst, msg []byte, off int) ([]byte, int, error) {
 		at += int(msg[at]) + 1
 		out[at-off-1] = '.'
 	}
-	if hasZero(out) {
+	if bytes.IndexByte(out, 0) >= 0 {
 		return appendLowerName(dst[:start], msg, off)
 	}
 	return dst, end + 1, nil
@@ -157,14 +157,11 @@ func fold8(b uint64) uint64 {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	low := b &^ high
 	upper := (low + (0x80-'A')*ones) &^ (low + (0x7f-'Z')*ones)
-	visible := (low + (0x80-0x21)*ones) &^ (low + (0x80-0x7f)*ones)
-	escaped := (low ^ '.'*ones + 0x7f*ones) & (low ^ '\\'*ones + 0x7f*ones) // not, where set
-	plain := visible & escaped &^ b & high
-	return (b | upper&high>>2) & (plain >> 7 * 0xff)
+	visible := (low + (0x80-'!')*ones) &^ (low + (0x80-0x7f)*ones)
+	other := ((low ^ ('.' * ones)) + 0x7f*ones) & ((low ^ ('\\' * ones)) + 0x7f*ones)
+	plain := visible & other &^ b & high
+	return (b | (upper&high)>>2) & ((plain >> 7) * 0xff)
 }
-
-// hasZero reports whether an octet of b is zero.
-func hasZero(b []byte) bool { return bytes.IndexByte(b, 0) >= 0 }
 
 // skipName walks the name at off as AppendName does, without writing it.
 // labels is the number of labels, wire its uncompressed length.

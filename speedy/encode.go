@@ -458,7 +458,7 @@ func plainLen(text []byte) (n int) {
 		b := binary.LittleEndian.Uint64(text[n:])
 		low := b & (0x7f * ones)
 		stand := (low + (0x80-' ')*ones) &^ (low + (0x80-0x7f)*ones)
-		stand &= ((low ^ '"'*ones) + 0x7f*ones) & ((low ^ '\\'*ones) + 0x7f*ones)
+		stand &= ((low ^ ('"' * ones)) + 0x7f*ones) & ((low ^ ('\\' * ones)) + 0x7f*ones)
 		if stand&^b&(0x80*ones) != 0x80*ones {
 			return n
 		}
