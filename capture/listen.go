@@ -82,7 +82,11 @@ func listenDnstap(address string) (net.Listener, error) {
 		return listenUnix(address)
 	}
 	host = strings.TrimPrefix(host, "//")
-	if _, port, err := net.SplitHostPort(host); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(host)
+	if err == nil && port != "" {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil || port == "" {
 		return nil, ErrDnstapAddress
 	}
 	return plain(net.Listen("tcp", host))

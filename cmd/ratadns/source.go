@@ -202,11 +202,14 @@ func twice(list []string) string {
 	return ""
 }
 
-// checkPorts refuses a list of nothing, as a variable of a shell may give: all
-// packets would leave by the door of other ports.
+// checkPorts refuses a list of nothing, as a variable of a shell may give, and what
+// is no port: all packets would leave by the door of other ports.
 func (s *sourceFlags) checkPorts() error {
-	if len(s.Ports) == 0 {
+	switch {
+	case len(s.Ports) == 0:
 		return usagef("--ports: names no port; left out it is 53")
+	case slices.Contains(s.Ports, 0):
+		return usagef("--ports: 0 is no port")
 	}
 	return nil
 }
