@@ -103,7 +103,7 @@ func AppendName(dst, msg []byte, off int) ([]byte, int, error) {
 // pointers and escapes, are folded eight octets at a time.
 func AppendLowerName(dst, msg []byte, off int) ([]byte, int, error) {
 	end := off
-	for end < len(msg) && msg[end]-1 < 63 {
+	for end < len(msg) && msg[end]-1 < 63 && end-off < MaxName {
 		end += int(msg[end]) + 1
 	}
 	if end >= len(msg) || msg[end] != 0 || end-off >= MaxName {

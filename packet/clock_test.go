@@ -86,6 +86,10 @@ func TestPassAll(t *testing.T) {
 			t.Fatalf("round %d, at once: %v: %+v, want %+v", round, ok, all.clock, each.clock)
 		}
 	}
+	all.fragments.lost = make([]Segment, 1)
+	if all.PassAll(1, all.clock.at, all.clock.at) {
+		t.Error("at once, and word of lost fragments waits")
+	}
 	if together < 2500 || together == 5000 {
 		t.Errorf("%d of 5000 at once", together)
 	}

@@ -110,7 +110,7 @@ func (t *Streams) Add(s *Segment) {
 		return
 	}
 	if s.Whole() {
-		t.AddWhole(1)
+		t.AddWhole(1, s.Place)
 		t.emit(s)
 		return
 	}
@@ -122,9 +122,10 @@ func (t *Streams) Add(s *Segment) {
 	t.Stats.NotDNS++
 }
 
-// AddWhole counts n segments that are messages by themselves, which is all that Add
-// does to them.
-func (t *Streams) AddWhole(n int) {
+// AddWhole is Add for n segments that are messages by themselves, which it does not
+// hand on. The last segment of all that have been added is that of place.
+func (t *Streams) AddWhole(n int, place uint64) {
+	t.place = place
 	t.Stats.Segments += uint64(n)
 	t.Stats.Used += uint64(n)
 	t.Stats.Messages += uint64(n)

@@ -417,7 +417,8 @@ func (w *Window) Merge(o *Window) {
 	o.Reset()
 }
 
-// Report is the report of one reducer, by its place in the list.
+// Report is the report of one reducer, by its place in the list. Its octets are valid
+// until the next report of the window.
 func (w *Window) Report(i int, r *report.Report) {
 	w.reducers[i].Report(r)
 	if w.group.uses[i].Entry.Of&Overdue != 0 {

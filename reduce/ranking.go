@@ -278,12 +278,13 @@ func (d *declared) rankCells() {
 	}
 	d.rankings[name].rankNames(d.names, d.by[name].absent)
 	r, f := &d.rankings[word], d.by[word].Field
-	var numbers, inOrder [maxWords]uint32
-	for i := range f.words {
-		numbers[i] = uint32(i)
+	numbers := r.numbers[:0]
+	for i := range uint32(len(f.words)) {
+		numbers = append(numbers, i)
 	}
+	r.rankNumbers(numbers, f, &d.style)
+	var inOrder [maxWords]uint32
 	words := inOrder[:len(f.words)]
-	r.rankNumbers(numbers[:len(words)], f, &d.style)
 	for i := range uint32(len(words)) {
 		words[r.rank(i)/2] = i
 	}

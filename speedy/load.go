@@ -143,7 +143,9 @@ func (e *Engine) joinAll(l *Load) {
 			e.streams.Add(s)
 		}
 	}
-	e.streams.AddWhole(whole)
+	if n := len(l.segments); n > 0 {
+		e.streams.AddWhole(whole, l.segments[n-1].Place)
+	}
 }
 
 // tell tells the streams of the time and of fragments that are lost.

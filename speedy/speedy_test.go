@@ -3,11 +3,16 @@ package speedy
 import (
 	"encoding/binary"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"ratadns/capture"
 	"ratadns/dns"
@@ -145,4 +150,71 @@ func shared(t testing.TB, name string) string {
 		missing(t, err)
 	}
 	return path
+}
+
+type noHandler struct{}
+
+func (noHandler) Order(*Load)       {}
+func (noHandler) Work(*Load, int)   {}
+func (noHandler) Flush(*Load) error { return nil }
+
+// TestJoinAll: a load that passes at once becomes what it becomes one packet after the
+// other, with the same word of what is lost.
+func TestJoinAll(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Losses = true
+	rng := rand.New(rand.NewPCG(7, 1))
+	lost := 0
+	for range 300 {
+		at, each := NewEngine(cfg, noHandler{}), NewEngine(cfg, noHandler{})
+		start, place := int64(1475762100e9), uint64(0)
+		for load := range 4 {
+			var all, one Load
+			n := rng.IntN(12)
+			if load == 3 {
+				n, all.last, one.last = 0, true, true
+			}
+			all.place, one.place = place, place
+			all.earliest, all.latest = math.MaxInt64, math.MinInt64
+			one.earliest, one.latest = math.MaxInt64, math.MinInt64 // never at once
+			for i := range n {
+				start += rng.Int64N(20e6)
+				s := packet.Segment{
+					Time: start, Place: place + uint64(i), Source: netip.AddrFrom4([4]byte{192, 0, 2, byte(rng.IntN(3))}),
+					Dest: netip.AddrFrom4([4]byte{192, 0, 2, 53}), SourcePort: 4000, DestPort: 53, Transport: packet.UDP,
+				}
+				switch rng.IntN(4) {
+				case 0:
+					s.Transport, s.TCP, s.Flags = packet.TCP, true, []uint8{2, 16, 17, 4}[rng.IntN(4)]
+					s.Seq, s.Payload = uint32(rng.IntN(60)), append([]byte{0, byte(rng.IntN(40))}, make([]byte, rng.IntN(50))...)
+				case 1:
+					s.Payload = make([]byte, rng.IntN(20))
+				default:
+					s.Payload = make([]byte, 30)
+				}
+				s.Size = len(s.Payload) + rng.IntN(2)*rng.IntN(20)
+				all.earliest, all.latest = min(all.earliest, start), max(all.latest, start)
+				all.batch.Packets = append(all.batch.Packets, capture.Packet{Time: start})
+				all.segments = append(all.segments, s)
+			}
+			one.batch.Packets, one.segments = slices.Clone(all.batch.Packets), slices.Clone(all.segments)
+			place += uint64(n)
+			at.join(&all)
+			each.join(&one)
+			if diff := cmp.Diff(one.Found, all.Found, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+				t.Fatalf("load %d (-each +at once):\n%s", load, diff)
+			}
+			for _, s := range all.Found {
+				if s.Lost {
+					lost++
+				}
+			}
+		}
+		if at.Stats() != each.Stats() {
+			t.Fatalf("%+v, want %+v", at.Stats(), each.Stats())
+		}
+	}
+	if lost < 100 {
+		t.Errorf("only %d lost", lost)
+	}
 }
