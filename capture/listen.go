@@ -83,10 +83,10 @@ func listenDnstap(address string) (net.Listener, error) {
 	}
 	host = strings.TrimPrefix(host, "//")
 	_, port, err := net.SplitHostPort(host)
-	if err == nil && port != "" {
-		_, err = net.LookupPort("tcp", port)
-	}
 	if err != nil || port == "" {
+		return nil, ErrDnstapAddress
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
 		return nil, ErrDnstapAddress
 	}
 	return plain(net.Listen("tcp", host))
