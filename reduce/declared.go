@@ -122,11 +122,6 @@ const (
 // cell is where a field of e stands.
 func (e *Event) cell(d dim) int { return d.slot*batchLen + int(e.at) }
 
-// column has a field of all events of e's batch.
-func (e *Event) column(d dim) *[batchLen]cell {
-	return (*[batchLen]cell)(e.cells[d.slot*batchLen:])
-}
-
 // value returns a number, or of octets the interner's.
 func (e *Event) value(d dim) (uint32, bool) {
 	c := &e.cells[e.cell(d)]
@@ -136,21 +131,44 @@ func (e *Event) value(d dim) (uint32, bool) {
 	return uint32(*c), *c&hasValue != 0
 }
 
+// column makes a field of all of a list and returns it, by the event's place in
+// the batch.
+func column(list []*Event, d dim) *[batchLen]cell {
+	column := (*[batchLen]cell)(list[0].cells[d.slot*batchLen:])
+	plain := d.number != nil && d.derived < 0 && d.bin == 0 // as most are, with less to decide for each
+	for _, e := range list {
+		c := &column[e.at%batchLen]
+		switch {
+		case *c&madeValue != 0:
+		case plain:
+			*c = d.cell(d.number(e))
+		default:
+			e.fill(c, d)
+		}
+	}
+	return column
+}
+
 // fill makes a value.
 func (e *Event) fill(c *cell, d dim) {
-	var n uint32
-	var ok bool
 	// What a QNAME alone tells is found out once for each name of a window, if it
 	// has a number.
 	if name := e.cells[qnameSlot*batchLen+int(e.at)]; d.derived >= 0 && name&hasValue != 0 {
-		n, ok = e.names.derive(uint32(name), d.derived, func() (uint32, bool) { return e.make(d) })
-	} else {
-		n, ok = e.make(d)
+		*c |= d.cell(e.names.derive(uint32(name), d.derived, func() (uint32, bool) { return e.make(d) }))
+		return
 	}
-	*c |= madeValue | cell(n)
-	if ok {
-		*c |= hasValue
+	*c |= d.cell(e.make(d))
+}
+
+// cell is that of a value.
+func (f *Field) cell(n uint32, ok bool) cell {
+	switch {
+	case ok:
+		return madeValue | hasValue | cell(n)
+	case f.absent != "":
+		return madeValue | hasValue | cell(absentValue)
 	}
+	return madeValue
 }
 
 // make finds a value.
@@ -171,9 +189,6 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 			e.raw = d.appendAddr(e.raw[:0], p, e.anon)
 			n = e.names.id(e.raw)
 		}
-	}
-	if !ok && d.absent != "" {
-		return absentValue, true
 	}
 	return n, ok
 }
@@ -294,28 +309,18 @@ func (d *declared) Add(e *Event) {
 func (d *declared) addAll(list []*Event) {
 	switch {
 	case d.measure <= Rate && len(d.by) == 1:
-		by, column := d.by[0], list[0].column(d.by[0])
+		column := column(list, d.by[0])
 		for _, e := range list {
-			c := &column[e.at%batchLen]
-			if *c&madeValue == 0 {
-				e.fill(c, by)
-			}
-			if *c&hasValue == 0 {
+			switch c := column[e.at%batchLen]; {
+			case c&hasValue == 0:
 				d.keyless++
-			} else if v := uint32(*c); d.table != nil {
-				d.table.add(&key{v}, 1)
-			} else if !d.counts.again(v) {
-				d.add(&key{v}, 1)
+			case d.table != nil || !d.counts.again(uint32(c)):
+				d.add(&key{uint32(c)}, 1)
 			}
 		}
 	case d.measure <= Rate && len(d.by) > 1:
-		// All keys first, so that the processor does not wait for one look-up
-		// after the other.
 		d.keyless += d.keysOf(list)
-		d.table.warm(d.keys)
-		for i := range d.keys {
-			d.table.add(&d.keys[i], 1)
-		}
+		d.table.addAll(d.keys)
 	default:
 		for _, e := range list {
 			d.Add(e)
@@ -323,30 +328,27 @@ func (d *declared) addAll(list []*Event) {
 	}
 }
 
-// keysOf makes keys those of a list, and returns how many events have none. It is
-// keyOf without calls where values are made, a hundredth of the whole catalogue.
+// keysOf makes keys those of a list, and returns how many events have none.
 func (t *tally) keysOf(list []*Event) (keyless uint64) {
-	t.keys = t.keys[:0]
 	var columns [maxDims]*[batchLen]cell
 	for i, dim := range t.by {
-		columns[i] = list[0].column(dim)
+		columns[i] = column(list, dim)
 	}
-events:
+	keys := t.keys[:0]
 	for _, e := range list {
 		var k key
-		for i := range t.by {
-			c := &columns[i][e.at%batchLen]
-			if *c&madeValue == 0 {
-				e.fill(c, t.by[i])
-			}
-			if *c&hasValue == 0 {
-				keyless++
-				continue events
-			}
-			k[i] = uint32(*c)
+		has := hasValue
+		for i, column := range columns[:len(t.by)] {
+			c := column[e.at%batchLen]
+			k[i], has = uint32(c), has&c
 		}
-		t.keys = append(t.keys, k)
+		if has == 0 {
+			keyless++
+			continue
+		}
+		keys = append(keys, k)
 	}
+	t.keys = keys
 	return keyless
 }
 

@@ -253,23 +253,26 @@ func (w *tableWriter) pairs(rows []rankedRow) (cut bool) {
 
 // table appends rows in the order of their keys.
 func (w *tableWriter) table(rows []rankedRow) {
+	switch {
+	case len(w.d.text) > 0 && w.whole(rows):
+		w.dst = append(w.dst, w.d.text...)
+		return
+	case w.whole(rows):
+		at := len(w.dst)
+		w.all(rows)
+		if w.d.shared {
+			w.d.text = append(w.d.text, w.dst[at:]...)
+		}
+		return
+	case len(w.d.by) > 0:
+		w.level(rows, 0)
+		return
+	}
 	sum := uint64(0)
 	for i := range rows {
 		sum += rows[i].n
 	}
 	switch {
-	case w.whole(rows):
-		if len(w.d.text) > 0 {
-			w.dst = append(w.dst, w.d.text...)
-			break
-		}
-		at := len(w.dst)
-		w.level(rows, 0)
-		if w.d.shared {
-			w.d.text = append(w.d.text, w.dst[at:]...)
-		}
-	case len(w.d.by) > 0:
-		w.level(rows, 0)
 	case w.d.measure == Rate:
 		w.dst = append(w.dst, `{"rate":`...)
 		w.number(sum)
@@ -287,6 +290,36 @@ func (w *tableWriter) whole(rows []rankedRow) bool {
 	d := w.d
 	return len(d.by) > 0 && d.measure.added() && d.measure != Rate && !d.by[len(d.by)-1].zeros && w.top == 0 &&
 		!slices.ContainsFunc(rows, func(r rankedRow) bool { return r.left })
+}
+
+// all appends rows, of which none is left out, as nested objects.
+func (w *tableWriter) all(rows []rankedRow) {
+	d := w.d
+	last := len(d.by) - 1
+	dst := append(w.dst, '{')
+	for i := range rows {
+		depth := 0 // of what is not as in the row before
+		if i > 0 {
+			for depth < last && rows[i].keys[depth] == rows[i-1].keys[depth] {
+				depth++
+			}
+			for range last - depth {
+				dst = append(dst, '}')
+			}
+			dst = append(dst, ',')
+		}
+		for ; depth < last; depth++ {
+			dst = append(d.rankings[depth].appendKey(dst, rows[i].keys[depth]), ':', '{')
+		}
+		dst = append(d.rankings[last].appendKey(dst, rows[i].keys[last]), ':')
+		dst = report.AppendCount(dst, rows[i].n)
+	}
+	if len(rows) > 0 {
+		for range last {
+			dst = append(dst, '}')
+		}
+	}
+	w.dst = append(dst, '}')
 }
 
 // level appends rows, which have the keys above that level in common, as an

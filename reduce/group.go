@@ -277,12 +277,13 @@ func (w *Window) reduce(list []*Event, as Scope) {
 		if len(of) == 0 {
 			continue
 		}
-		if d, ok := w.reducers[i].(*declared); ok {
+		r := w.reducers[i]
+		if d, ok := r.(*declared); ok {
 			d.addAll(of)
 			continue
 		}
 		for _, e := range of {
-			w.reducers[i].Add(e)
+			r.Add(e)
 		}
 	}
 }

@@ -38,7 +38,6 @@ type table struct {
 	total  uint64
 	left   uint64 // values of keys for which there was no room
 	places []int32
-	warmed uint64
 }
 
 func newTable(names *interner, fields []*Field, max int) *table {
@@ -103,19 +102,22 @@ func (t *table) add(k *key, n uint64) {
 	heap.Fix((*rarestRow)(t), 0)
 }
 
-// warm has the processor fetch what is read of keys: places and counts. What it
-// adds up means nothing; without, the compiler would leave it out.
-func (t *table) warm(keys []key) {
+// addAll adds one at each of some keys. It looks where each should be before it
+// adds, so that the processor does not wait for one look-up after the other.
+func (t *table) addAll(keys []key) {
 	places := t.places[:0]
 	for i := range keys {
 		places = append(places, t.index.slots[t.index.home(&keys[i])].place)
 	}
-	for _, place := range places {
-		if place > 0 {
-			t.warmed += t.rows[place-1].n
-		}
-	}
 	t.places = places
+	for i := range keys {
+		if place := places[i]; place > 0 && t.rows[place-1].key == keys[i] && !t.over {
+			t.rows[place-1].n++
+			t.total++
+			continue
+		}
+		t.add(&keys[i], 1)
+	}
 }
 
 // least is the most that a key may have had which is not in rows.

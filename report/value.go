@@ -450,4 +450,9 @@ func (n *node) cut(top int) map[string]*node {
 }
 
 // AppendCount appends an exact count.
-func AppendCount(dst []byte, n uint64) []byte { return strconv.AppendUint(dst, n, 10) }
+func AppendCount(dst []byte, n uint64) []byte {
+	if n < 10 { // as most are
+		return append(dst, '0'+byte(n))
+	}
+	return strconv.AppendUint(dst, n, 10)
+}
