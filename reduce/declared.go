@@ -186,8 +186,10 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 	default:
 		var p netip.Prefix
 		if p, ok = d.addr(e); ok {
-			e.raw = d.appendAddr(e.raw[:0], p, e.anon)
-			n = e.names.id(e.raw)
+			n = e.names.addr(p, d.Kind, func() []byte {
+				e.raw = d.appendAddr(e.raw[:0], p, e.anon)
+				return e.raw
+			})
 		}
 	}
 	return n, ok

@@ -1,7 +1,9 @@
 package reduce
 
 import (
+	"encoding/binary"
 	"hash/maphash"
+	"net/netip"
 	"slices"
 	"unsafe"
 
@@ -32,6 +34,7 @@ type interner struct {
 	width   int
 	derived []uint32
 	sweeps  int // that have changed what numbers stand for
+	addrs   []knownAddr
 	known   translation
 	// The names in order, when so many had been added.
 	added, ordered uint64
@@ -189,6 +192,32 @@ func (in *interner) idOf(o *interner, n uint32) uint32 {
 		m.numbers[n] = in.id(octetsOf(o.texts[n])) + 1
 	}
 	return m.numbers[n] - 1
+}
+
+// A knownAddr is an address or subnet that has a number, since so many sweeps.
+type knownAddr struct {
+	addr   netip.Prefix
+	kind   Kind
+	n      uint32
+	sweeps int
+}
+
+// knownAddrs is how many of them there is room for.
+const knownAddrs = 1 << 11
+
+// addr returns the number of an address or subnet as a key, which text makes of
+// those that have not come lately.
+func (in *interner) addr(p netip.Prefix, kind Kind, text func() []byte) uint32 {
+	if in.addrs == nil {
+		in.addrs = make([]knownAddr, knownAddrs)
+	}
+	b := p.Addr().As16()
+	hash := binary.LittleEndian.Uint64(b[:8])*0x9e3779b97f4a7c15 + binary.LittleEndian.Uint64(b[8:]) + uint64(p.Bits()) + uint64(kind)<<8
+	known := &in.addrs[hash*0x9e3779b97f4a7c15>>53%knownAddrs]
+	if known.addr != p || known.kind != kind || known.sweeps != in.sweeps {
+		*known = knownAddr{p, kind, in.id(text()), in.sweeps}
+	}
+	return known.n
 }
 
 // derive returns the value at a place of what follows from a QNAME, which find
