@@ -1,7 +1,6 @@
 package reduce
 
 import (
-	"iter"
 	"slices"
 
 	"ratadns/report"
@@ -330,35 +329,28 @@ func (w *tableWriter) level(rows []rankedRow, depth int) {
 		return
 	}
 	o := object{w: w}
-	for group := range groups(rows, depth) {
-		if !shows(group) {
-			o.leaveOut(group)
+	for first, end := 0, 0; first < len(rows); first = end {
+		if end = groupEnd(rows, first, depth); !shows(rows[first:end]) {
+			o.leaveOut(rows[first:end])
 		}
 	}
 	o.begin()
-	for group := range groups(rows, depth) {
-		if shows(group) {
-			o.key(&w.d.rankings[depth], group[0].keys[depth])
-			w.level(group, depth+1)
+	for first, end := 0, 0; first < len(rows); first = end {
+		if end = groupEnd(rows, first, depth); shows(rows[first:end]) {
+			o.key(&w.d.rankings[depth], rows[first].keys[depth])
+			w.level(rows[first:end], depth+1)
 		}
 	}
 	o.end()
 }
 
-// groups are the rows of each key of that level.
-func groups(rows []rankedRow, depth int) iter.Seq[[]rankedRow] {
-	return func(yield func([]rankedRow) bool) {
-		for len(rows) > 0 {
-			n := 1
-			for n < len(rows) && rows[n].keys[depth] == rows[0].keys[depth] {
-				n++
-			}
-			if !yield(rows[:n]) {
-				return
-			}
-			rows = rows[n:]
-		}
+// groupEnd is where the rows end that have the key of the first one at that level.
+func groupEnd(rows []rankedRow, first, depth int) int {
+	end := first + 1
+	for end < len(rows) && rows[end].keys[depth] == rows[first].keys[depth] {
+		end++
 	}
+	return end
 }
 
 // shows reports whether not all rows are left out.

@@ -258,27 +258,48 @@ func (d *declared) cutoff(rows []rankedRow, top int, ties bool) cutoff {
 	if top <= 0 || top >= len(rows) {
 		return cutoff{0, len(rows)}
 	}
+	// Most scores are small: of those it takes no sorting.
+	var small [smallScores]int
+	n := 0
 	d.scores = d.scores[:0]
 	for i := range rows {
-		if !rows[i].left {
-			d.scores = append(d.scores, d.score(rows[i].n))
+		if rows[i].left {
+			continue
+		}
+		n++
+		if score := d.score(rows[i].n); score < smallScores {
+			small[score]++
+		} else {
+			d.scores = append(d.scores, score)
 		}
 	}
-	if top >= len(d.scores) {
-		return cutoff{0, len(d.scores)}
+	if top >= n {
+		return cutoff{0, n}
 	}
-	d.scores, d.moreScores = sortNumbers(d.scores, d.moreScores, 0)
-	c := cutoff{d.scores[len(d.scores)-top], top}
+	var c cutoff
+	above := 0
+	if top > len(d.scores) {
+		above = len(d.scores)
+		for c.least = smallScores - 1; above+small[c.least] < top; c.least-- {
+			above += small[c.least]
+		}
+	} else {
+		d.scores, d.moreScores = sortNumbers(d.scores, d.moreScores, 0)
+		c.least = d.scores[len(d.scores)-top]
+		first, _ := slices.BinarySearch(d.scores, c.least+1)
+		if c.least+1 != 0 {
+			above = len(d.scores) - first
+		}
+	}
+	c.room = top - above
 	if ties {
-		c.room = len(d.scores)
-		return c
-	}
-	above, _ := slices.BinarySearch(d.scores, c.least+1)
-	if c.least+1 != 0 {
-		c.room -= len(d.scores) - above
+		c.room = n
 	}
 	return c
 }
+
+// smallScores is up to where a cutoff counts scores rather than to sort them.
+const smallScores = 256
 
 // takes reports whether the next row is one of them.
 func (c *cutoff) takes(score uint64) bool {

@@ -73,19 +73,17 @@ func (s *shares) choose(rows []rankedRow) (places []int32) {
 		rank       float64
 	}
 	var list []ranked
-	first := int32(0)
-	for group := range groups(rows, 0) {
+	for first, end := 0, 0; first < len(rows); first = end {
+		end = groupEnd(rows, first, 0)
 		s.n = measured{}
-		for i := range group {
-			r := &group[i]
+		for i := range rows[first:end] {
+			r := &rows[first+i]
 			// A sketch may have added so much, which must not be told as found.
 			s.n[s.table.rows[r.place].key[1]] = r.n - min(r.n, s.table.error)
 		}
-		end := first + int32(len(group))
 		if rank := s.rank(&s.n); rank > 0 {
-			list = append(list, ranked{first, end, rank})
+			list = append(list, ranked{int32(first), int32(end), rank})
 		}
-		first = end
 	}
 	slices.SortFunc(list, func(a, b ranked) int {
 		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(a.first, b.first))
