@@ -93,7 +93,7 @@ func (c *counts) each(f func(v uint32, n uint64)) {
 func (c *counts) moveTo(t *table) {
 	c.each(func(v uint32, n uint64) {
 		k := key{v}
-		t.index.set(&k, int32(len(t.rows)))
+		t.index.add(&k, int32(len(t.rows)), t.rows)
 		t.rows = append(t.rows, tableRow{k, n})
 		t.total += n
 	})

@@ -2,17 +2,12 @@ package reduce
 
 import "math/rand/v2"
 
-// An index finds the row of a key: a hash table with linear probing, which takes
-// a third of what a map of Go takes for keys of three numbers.
+// An index finds the row of a key: a hash table with linear probing that takes a
+// third of the time of a map of Go. It has only the places of rows, which have
+// their keys, so that those of many tables stay near the processor.
 type index struct {
-	slots []slot // a power of two, of which at most three quarters are taken
+	slots []int32 // a power of two, of which at most half are taken; one more than a place, 0 is free
 	taken int
-}
-
-// A slot is free where place is 0; place is one more than that of the row.
-type slot struct {
-	key   key
-	place int32
 }
 
 // hashSeed keeps those who can choose keys from choosing such as collide.
@@ -20,7 +15,7 @@ var hashSeed = rand.Uint64()
 
 const minSlots = 16
 
-func newIndex() index { return index{slots: make([]slot, minSlots)} }
+func newIndex() index { return index{slots: make([]int32, minSlots)} }
 
 // home is where the search for k begins.
 func (x *index) home(k *key) int {
@@ -31,68 +26,85 @@ func (x *index) home(k *key) int {
 }
 
 // find returns the slot of k, or the free one where it would be.
-func (x *index) find(k *key) *slot {
+func (x *index) find(k *key, rows []tableRow) *int32 {
 	for i := x.home(k); ; i = (i + 1) & (len(x.slots) - 1) {
-		if s := &x.slots[i]; s.place == 0 || s.key == *k {
+		if s := &x.slots[i]; *s == 0 || rows[*s-1].key == *k {
 			return s
 		}
 	}
 }
 
 // get returns the place of k in the rows.
-func (x *index) get(k *key) (int32, bool) {
-	p := x.find(k).place
+func (x *index) get(k *key, rows []tableRow) (int32, bool) {
+	p := *x.find(k, rows)
 	return p - 1, p > 0
 }
 
-func (x *index) set(k *key, place int32) {
-	s := x.find(k)
-	if s.place == 0 {
-		if 4*(x.taken+1) > 3*len(x.slots) {
-			x.grow()
-			s = x.find(k)
-		}
-		x.taken++
+// add adds a key that is not there, whose row has or will have that place.
+func (x *index) add(k *key, place int32, rows []tableRow) {
+	if x.taken++; 2*x.taken > len(x.slots) {
+		x.grow(rows)
 	}
-	*s = slot{*k, place + 1}
+	x.put(k, place+1)
 }
 
-func (x *index) grow() {
+// put puts what a slot holds into the first free one.
+func (x *index) put(k *key, content int32) {
+	i := x.home(k)
+	for x.slots[i] != 0 {
+		i = (i + 1) & (len(x.slots) - 1)
+	}
+	x.slots[i] = content
+}
+
+func (x *index) grow(rows []tableRow) {
 	old := x.slots
-	x.slots = make([]slot, 2*len(old))
-	for i := range old {
-		if old[i].place != 0 {
-			*x.find(&old[i].key) = old[i]
+	x.slots = make([]int32, 2*len(old))
+	for _, s := range old {
+		if s != 0 {
+			x.put(&rows[s-1].key, s)
 		}
 	}
 }
 
-// delete takes k out, and moves those behind it that were not at home because of
-// it.
-func (x *index) delete(k *key) {
+// delete takes k out, which is there, and moves those behind it that were not at
+// home because of it. All rows still stand where the index says.
+func (x *index) delete(k *key, rows []tableRow) {
 	mask := len(x.slots) - 1
 	hole := x.home(k)
-	for x.slots[hole].key != *k || x.slots[hole].place == 0 {
-		if x.slots[hole].place == 0 {
-			return
-		}
+	for rows[x.slots[hole]-1].key != *k {
 		hole = (hole + 1) & mask
 	}
 	x.taken--
-	for i := (hole + 1) & mask; x.slots[i].place != 0; i = (i + 1) & mask {
+	for i := (hole + 1) & mask; x.slots[i] != 0; i = (i + 1) & mask {
 		// It may stand in the hole if that is not before its home.
-		if (i-x.home(&x.slots[i].key))&mask >= (i-hole)&mask {
+		if (i-x.home(&rows[x.slots[i]-1].key))&mask >= (i-hole)&mask {
 			x.slots[hole] = x.slots[i]
 			hole = i
 		}
 	}
-	x.slots[hole] = slot{}
+	x.slots[hole] = 0
+}
+
+// swap exchanges two rows.
+func (x *index) swap(i, j int, rows []tableRow) {
+	a, b := x.find(&rows[i].key, rows), x.find(&rows[j].key, rows)
+	*a, *b = *b, *a
+	rows[i], rows[j] = rows[j], rows[i]
+}
+
+// rebuild makes it the index of those rows.
+func (x *index) rebuild(rows []tableRow) {
+	x.clear()
+	for i := range rows {
+		x.add(&rows[i].key, int32(i), rows)
+	}
 }
 
 // clear empties the index. It keeps memory for about as many keys as there were.
 func (x *index) clear() {
 	if len(x.slots) > max(minSlots, 8*x.taken) {
-		x.slots = make([]slot, max(minSlots, len(x.slots)/2))
+		x.slots = make([]int32, max(minSlots, len(x.slots)/2))
 	} else {
 		clear(x.slots)
 	}

@@ -27,23 +27,16 @@ type randomSubdomains struct {
 	names   *interner
 	qname   dim
 	zone    dim
-	places  index // of pairs, by hash
-	pairs   []pair
-	known   []int32 // places plus one, or none, by the number of the QNAME
-	sweeps  int     // of the names, up to which known is right
+	places  index      // of pairs
+	pairs   []tableRow // with the number of their queries
+	known   []int32    // places plus one, or none, by the number of the QNAME
+	sweeps  int        // of the names, up to which known is right
 	keyless uint64
 	// For reports, zones and their places plus one, by the interner's number.
 	zones []randomZone
 	told  []int32
 	data  []byte
 	state []byte
-}
-
-// A pair is a first label below a zone, with the number of its queries.
-type pair struct {
-	hash    uint64
-	queries uint64
-	zone    uint32 // the interner's number
 }
 
 // What a zone has to have to be told: so many distinct labels, and not more
@@ -82,6 +75,13 @@ func pairHash[T string | []byte](label, zone T) uint64 {
 	return h ^ h>>33
 }
 
+// pairKey is the key of a first label below a zone, by their hash and the zone's
+// number.
+func pairKey(hash uint64, zone uint32) key { return key{uint32(hash), uint32(hash >> 32), zone} }
+
+// hash is that of a pair.
+func (k *key) hash() uint64 { return uint64(k[0]) | uint64(k[1])<<32 }
+
 func (r *randomSubdomains) Add(e *Event) {
 	if e.Question() == nil {
 		r.keyless++
@@ -96,7 +96,7 @@ func (r *randomSubdomains) Add(e *Event) {
 	}
 	switch known := r.known[name]; {
 	case known > 0:
-		r.pairs[known-1].queries++
+		r.pairs[known-1].n++
 	case known == 0:
 		if place := r.find(e); int(name) < len(r.known) { // not pruned
 			r.known[name] = place
@@ -115,12 +115,13 @@ func (r *randomSubdomains) find(e *Event) int32 {
 	if r.limit > 0 && h >= r.limit {
 		return none // nor will it be, since the limit only falls
 	}
-	if i, ok := r.place(h); ok {
-		r.pairs[i].queries++
+	zone, _ := e.value(r.zone)
+	k := pairKey(h, zone)
+	if i, ok := r.places.get(&k, r.pairs); ok {
+		r.pairs[i].n++
 		return i + 1
 	}
-	zone, _ := e.value(r.zone)
-	r.add(pair{h, 1, zone})
+	r.add(tableRow{k, 1})
 	if len(r.pairs) >= 2*r.max {
 		r.prune()
 		return 0
@@ -128,19 +129,10 @@ func (r *randomSubdomains) find(e *Event) int32 {
 	return int32(len(r.pairs))
 }
 
-// place is where the pair of a hash is.
-func (r *randomSubdomains) place(hash uint64) (int32, bool) {
-	return r.places.get(&key{uint32(hash), uint32(hash >> 32)})
-}
-
-func (r *randomSubdomains) setPlace(hash uint64, place int) {
-	r.places.set(&key{uint32(hash), uint32(hash >> 32)}, int32(place))
-}
-
-func (r *randomSubdomains) add(p pair) {
-	r.setPlace(p.hash, len(r.pairs))
+func (r *randomSubdomains) add(p tableRow) {
+	r.places.add(&p.key, int32(len(r.pairs)), r.pairs)
 	r.pairs = append(r.pairs, p)
-	r.names.refs[p.zone]++
+	r.names.refs[p.key[2]]++
 }
 
 // prune leaves the max pairs of the lowest hashes. It is done when there are
@@ -149,25 +141,22 @@ func (r *randomSubdomains) prune() {
 	if len(r.pairs) <= r.max {
 		return
 	}
-	slices.SortFunc(r.pairs, func(a, b pair) int { return cmp.Compare(a.hash, b.hash) })
-	r.limit = r.pairs[r.max].hash
+	slices.SortFunc(r.pairs, func(a, b tableRow) int { return cmp.Compare(a.key.hash(), b.key.hash()) })
+	r.limit = r.pairs[r.max].key.hash()
 	r.cut()
 }
 
 // cut takes out the pairs that are not of the sample.
 func (r *randomSubdomains) cut() {
-	r.places.clear()
 	r.known = r.known[:0]
-	kept := r.pairs[:0]
-	for _, p := range r.pairs {
-		if p.hash >= r.limit {
-			r.names.refs[p.zone]--
-			continue
+	r.pairs = slices.DeleteFunc(r.pairs, func(p tableRow) bool {
+		if p.key.hash() < r.limit {
+			return false
 		}
-		r.setPlace(p.hash, len(kept))
-		kept = append(kept, p)
-	}
-	r.pairs = kept
+		r.names.refs[p.key[2]]--
+		return true
+	})
+	r.places.rebuild(r.pairs)
 }
 
 func (r *randomSubdomains) Merge(other Reducer) {
@@ -177,11 +166,11 @@ func (r *randomSubdomains) Merge(other Reducer) {
 		r.limit = o.limit
 	}
 	for _, p := range o.pairs {
-		if i, ok := r.place(p.hash); ok {
-			r.pairs[i].queries += p.queries
+		p.key[2] = r.names.idOf(o.names, p.key[2])
+		if i, ok := r.places.get(&p.key, r.pairs); ok {
+			r.pairs[i].n += p.n
 			continue
 		}
-		p.zone = r.names.idOf(o.names, p.zone)
 		r.add(p)
 	}
 	if r.limit > 0 {
@@ -209,13 +198,14 @@ func (r *randomSubdomains) found() (list []randomZone, share float64) {
 	clear(r.told)
 	r.zones = r.zones[:0]
 	for _, p := range r.pairs {
-		if r.told[p.zone] == 0 {
-			r.zones = append(r.zones, randomZone{zone: r.names.texts[p.zone]})
-			r.told[p.zone] = int32(len(r.zones))
+		zone := p.key[2]
+		if r.told[zone] == 0 {
+			r.zones = append(r.zones, randomZone{zone: r.names.texts[zone]})
+			r.told[zone] = int32(len(r.zones))
 		}
-		z := &r.zones[r.told[p.zone]-1]
+		z := &r.zones[r.told[zone]-1]
 		z.sampled++
-		z.queries += float64(p.queries)
+		z.queries += float64(p.n)
 	}
 	for i := range r.zones {
 		z := &r.zones[i]

@@ -96,7 +96,7 @@ func (t *tally) sketch(k *key, values uint64) report.Sketch {
 	i := int32(0)
 	if len(t.by) > 0 || len(rows.rows) == 0 {
 		var ok bool
-		if i, ok = rows.index.get(k); !ok {
+		if i, ok = rows.index.get(k, rows.rows); !ok {
 			if rows.row(k) == nil {
 				rows.left += values
 				return nil

@@ -60,13 +60,13 @@ func (t *table) hold(k *key, by int32) {
 
 // row returns the row of k, a new one where there is room, else nil.
 func (t *table) row(k *key) *tableRow {
-	if i, ok := t.index.get(k); ok {
+	if i, ok := t.index.get(k, t.rows); ok {
 		return &t.rows[i]
 	}
 	if len(t.rows) >= t.max {
 		return nil
 	}
-	t.index.set(k, int32(len(t.rows)))
+	t.index.add(k, int32(len(t.rows)), t.rows)
 	t.rows = append(t.rows, tableRow{key: *k})
 	t.hold(k, 1)
 	return &t.rows[len(t.rows)-1]
@@ -75,7 +75,7 @@ func (t *table) row(k *key) *tableRow {
 // add adds n at k.
 func (t *table) add(k *key, n uint64) {
 	t.total += n
-	if i, ok := t.index.get(k); ok {
+	if i, ok := t.index.get(k, t.rows); ok {
 		t.rows[i].n += n
 		if t.over {
 			heap.Fix((*rarestRow)(t), int(i))
@@ -93,12 +93,12 @@ func (t *table) add(k *key, n uint64) {
 	// The count of the rarest bounds what the key may have had before.
 	r := &t.rows[0]
 	t.error = max(t.error, r.n)
-	t.index.delete(&r.key)
+	t.index.delete(&r.key, t.rows)
 	t.hold(&r.key, -1)
 	r.key = *k
 	r.n += n
 	t.hold(k, 1)
-	t.index.set(k, 0)
+	t.index.add(k, 0, t.rows)
 	heap.Fix((*rarestRow)(t), 0)
 }
 
@@ -107,7 +107,7 @@ func (t *table) add(k *key, n uint64) {
 func (t *table) addAll(keys []key) {
 	places := t.places[:0]
 	for i := range keys {
-		places = append(places, t.index.slots[t.index.home(&keys[i])].place)
+		places = append(places, t.index.slots[t.index.home(&keys[i])])
 	}
 	t.places = places
 	for i := range keys {
@@ -148,11 +148,11 @@ func (t *table) merge(o *table) {
 	}
 	for _, r := range o.rows {
 		k := t.translate(r.key, o)
-		if i, ok := t.index.get(&k); ok {
+		if i, ok := t.index.get(&k, t.rows); ok {
 			t.rows[i].n += r.n - others
 			continue
 		}
-		t.index.set(&k, int32(len(t.rows)))
+		t.index.add(&k, int32(len(t.rows)), t.rows)
 		t.rows = append(t.rows, tableRow{key: k, n: r.n + mine})
 		t.hold(&k, 1)
 	}
@@ -182,14 +182,10 @@ func (t *table) shrink() {
 	for i := range t.rows[t.max:] {
 		r := &t.rows[t.max+i]
 		t.error = max(t.error, r.n)
-		t.index.delete(&r.key)
 		t.hold(&r.key, -1)
 	}
-	clear(t.rows[t.max:])
 	t.rows, t.over = t.rows[:t.max], true
-	for i := range t.rows {
-		t.index.set(&t.rows[i].key, int32(i))
-	}
+	t.index.rebuild(t.rows)
 }
 
 // compare orders keys in a way that is the same for all workers.
@@ -211,7 +207,6 @@ func (t *table) reset() {
 		t.index, t.rows = newIndex(), nil
 	}
 	t.index.clear()
-	clear(t.rows)
 	t.rows, t.over, t.error, t.total, t.left = t.rows[:0], false, 0, 0, 0
 }
 
@@ -220,11 +215,7 @@ type rarestRow table
 
 func (h *rarestRow) Len() int           { return len(h.rows) }
 func (h *rarestRow) Less(i, j int) bool { return h.rows[i].n < h.rows[j].n }
-func (h *rarestRow) Swap(i, j int) {
-	h.rows[i], h.rows[j] = h.rows[j], h.rows[i]
-	h.index.set(&h.rows[i].key, int32(i))
-	h.index.set(&h.rows[j].key, int32(j))
-}
+func (h *rarestRow) Swap(i, j int)      { h.index.swap(i, j, h.rows) }
 
 // Push and Pop are not used: the heap keeps its size.
 func (h *rarestRow) Push(any) {}

@@ -31,7 +31,7 @@ func (c *trueTable) check(t *testing.T, what any) {
 	for i, r := range c.rows {
 		name := c.names.texts[r.key[0]]
 		shown[name] = true
-		if at, ok := c.index.get(&r.key); !ok || int(at) != i {
+		if at, ok := c.index.get(&r.key, c.rows); !ok || int(at) != i {
 			t.Errorf("%v: %s is at %d, and not where the index says, %d", what, name, i, at)
 		}
 		if n := c.truth[name]; r.n < n || r.n > n+c.error {

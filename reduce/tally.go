@@ -95,7 +95,7 @@ func (t *tally) put(k *key, n uint64) {
 		t.add(k, n)
 		return
 	}
-	_, known := t.table.index.get(k)
+	_, known := t.table.index.get(k, t.table.rows)
 	r := t.table.row(k)
 	switch {
 	case r == nil:

@@ -46,9 +46,7 @@ func (w *wordRows) index() {
 		return
 	}
 	w.indexed = true
-	for i := range w.table.rows {
-		w.table.index.set(&w.table.rows[i].key, int32(i))
-	}
+	w.table.index.rebuild(w.table.rows)
 }
 
 func (w *wordRows) reset() {
