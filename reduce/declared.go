@@ -2,7 +2,6 @@ package reduce
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -97,102 +96,6 @@ func measureForms() string {
 		forms = append(forms, word)
 	}
 	return strings.Join(forms, ", ")
-}
-
-// A dim is a field with its place in the values of an event.
-type dim struct {
-	*Field
-	slot int
-	// Of a field of QNAMEs, its place among what the window keeps of each name,
-	// else -1.
-	derived int
-}
-
-// A cell is a field of an event, made once however many reducers ask: the number
-// in its lower half, and what of it has been made.
-type cell uint64
-
-const (
-	madeValue cell = 1 << (iota + 32)
-	hasValue
-	madeHash
-	hasHash
-)
-
-// cell is where a field of e stands.
-func (e *Event) cell(d dim) int { return d.slot*batchLen + int(e.at) }
-
-// value returns a number, or of octets the interner's.
-func (e *Event) value(d dim) (uint32, bool) {
-	c := &e.cells[e.cell(d)]
-	if *c&madeValue == 0 {
-		e.fill(c, d)
-	}
-	return uint32(*c), *c&hasValue != 0
-}
-
-// column makes a field of all of a list and returns it, by the event's place in
-// the batch.
-func column(list []*Event, d dim) *[batchLen]cell {
-	column := (*[batchLen]cell)(list[0].cells[d.slot*batchLen:])
-	plain := d.number != nil && d.derived < 0 && d.bin == 0 // as most are, with less to decide for each
-	for _, e := range list {
-		c := &column[e.at%batchLen]
-		switch {
-		case *c&madeValue != 0:
-		case plain:
-			*c = d.cell(d.number(e))
-		default:
-			e.fill(c, d)
-		}
-	}
-	return column
-}
-
-// fill makes a value.
-func (e *Event) fill(c *cell, d dim) {
-	// What a QNAME alone tells is found out once for each name of a window, if it
-	// has a number.
-	if name := e.cells[qnameSlot*batchLen+int(e.at)]; d.derived >= 0 && name&hasValue != 0 {
-		*c |= d.cell(e.names.derive(uint32(name), d.derived, func() (uint32, bool) { return e.make(d) }))
-		return
-	}
-	*c |= d.cell(e.make(d))
-}
-
-// cell is that of a value.
-func (f *Field) cell(n uint32, ok bool) cell {
-	switch {
-	case ok:
-		return madeValue | hasValue | cell(n)
-	case f.absent != "":
-		return madeValue | hasValue | cell(absentValue)
-	}
-	return madeValue
-}
-
-// make finds a value.
-func (e *Event) make(d dim) (n uint32, ok bool) {
-	switch {
-	case d.number != nil:
-		if n, ok = d.number(e); d.bin > 0 {
-			n /= d.bin
-		}
-	case d.text != nil:
-		var b []byte
-		if b, ok = d.text(e); ok {
-			n = e.names.id(b)
-		}
-	default:
-		var p netip.Prefix
-		if p, ok = d.addr(e); ok {
-			n = e.names.addr(p, d.Kind, func() []byte {
-				e.raw = d.appendAddr(e.raw[:0], p, e.anon)
-				return e.raw
-			})
-		}
-	}
-	return n, ok
 }
 
 // A declared reducer counts or measures by up to three dimensions.
@@ -311,13 +214,14 @@ func (d *declared) Add(e *Event) {
 func (d *declared) addAll(list []*Event) {
 	switch {
 	case d.measure <= Rate && len(d.by) == 1:
-		column := column(list, d.by[0])
+		c := columnOf(list, d.by[0])
 		for _, e := range list {
-			switch c := column[e.at%batchLen]; {
-			case c&hasValue == 0:
+			n := c.numbers[e.at%batchLen]
+			switch {
+			case c.there>>(e.at%batchLen)&1 == 0:
 				d.keyless++
-			case d.table != nil || !d.counts.again(uint32(c)):
-				d.add(&key{uint32(c)}, 1)
+			case d.table != nil || !d.counts.again(n):
+				d.add(&key{n}, 1)
 			}
 		}
 	case d.measure <= Rate && len(d.by) > 1:
@@ -332,21 +236,21 @@ func (d *declared) addAll(list []*Event) {
 
 // keysOf makes keys those of a list, and returns how many events have none.
 func (t *tally) keysOf(list []*Event) (keyless uint64) {
-	var columns [maxDims]*[batchLen]cell
+	var columns [maxDims]*column
+	there := ^uint64(0)
 	for i, dim := range t.by {
-		columns[i] = column(list, dim)
+		columns[i] = columnOf(list, dim)
+		there &= columns[i].there
 	}
 	keys := t.keys[:0]
 	for _, e := range list {
-		var k key
-		has := hasValue
-		for i, column := range columns[:len(t.by)] {
-			c := column[e.at%batchLen]
-			k[i], has = uint32(c), has&c
-		}
-		if has == 0 {
+		if there>>(e.at%batchLen)&1 == 0 {
 			keyless++
 			continue
+		}
+		var k key
+		for i, c := range columns[:len(t.by)] {
+			k[i] = c.numbers[e.at%batchLen]
 		}
 		keys = append(keys, k)
 	}

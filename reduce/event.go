@@ -3,6 +3,7 @@ package reduce
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 
 	"ratadns/dns"
 	"ratadns/speedy"
@@ -68,10 +69,8 @@ type common struct {
 	placesOf *Geo
 	names    *interner // of the window that they are added to
 	raw      []byte
-	// Fields of the events, those of one field together, and what filters said of
-	// them. A cell is zero until it is asked for.
-	cells    []cell
-	hashes   []uint64
+	// Fields of the events, and what filters said of them.
+	columns  []column
 	verdicts []verdict
 	// What runs filters that need a machine, and the first error of the one that
 	// was asked last.
@@ -81,6 +80,17 @@ type common struct {
 
 func newCommon(anon *speedy.Anonymizer) *common {
 	return &common{enc: speedy.NewEncoder(speedy.FieldsDefault, anon), anon: anon, Facts: DefaultFacts()}
+}
+
+// begin makes room for so many fields and filters, of events that nobody has been
+// asked about.
+func (c *common) begin(fields, filters int) {
+	c.columns = slices.Grow(c.columns[:0], fields)[:fields]
+	for i := range c.columns {
+		c.columns[i].empty()
+	}
+	c.verdicts = slices.Grow(c.verdicts[:0], filters)[:filters]
+	clear(c.verdicts)
 }
 
 // Set makes e stand for m.

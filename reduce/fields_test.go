@@ -23,7 +23,7 @@ func fieldOf(t testing.TB, name string, e *Event) string {
 		t.Fatalf("no field %s", name)
 	}
 	in := newInterner()
-	e.cells, e.names = make([]cell, batchLen), in
+	e.columns, e.names = make([]column, 1), in
 	v, ok := e.value(dim{f, 0, -1})
 	switch {
 	case !ok:
@@ -326,7 +326,7 @@ func TestAnyMessage(t *testing.T) {
 	all := func() {
 		for _, m := range msgs {
 			used.Set(m)
-			used.cells = emptied(used.cells, len(g.dims), 0)
+			used.begin(len(g.dims), 0)
 			for _, d := range g.dims {
 				used.value(d)
 			}

@@ -42,15 +42,9 @@ type groupUse struct {
 	like    int // an earlier use that keeps the same, or none
 }
 
-// A verdict is what a filter says of an event, asked once however many reducers
-// have the filter.
-type verdict uint8
-
-const (
-	unasked verdict = iota
-	refused
-	holds
-)
+// A verdict is what a filter says of the events of a batch, each asked once however
+// many reducers have the filter.
+type verdict struct{ asked, holds uint64 } // a bit for each event
 
 // scoped are the events of a batch that uses of one scope see.
 type scoped struct {
@@ -248,9 +242,7 @@ func (w *Window) reduce(list []*Event, as Scope) {
 	}
 	c, g := list[0].common, w.group
 	c.names, c.own = w.names, g.Own
-	last := int(list[len(list)-1].at)
-	c.cells = emptied(c.cells, len(g.dims), last)
-	c.verdicts = emptied(c.verdicts, len(g.filters), last)
+	c.begin(len(g.dims), len(g.filters))
 	w.names.sweep()
 	for i := range g.scopes {
 		s := &g.scopes[i]
@@ -288,19 +280,6 @@ func (w *Window) reduce(list []*Event, as Scope) {
 	}
 }
 
-// emptied is a slice of n columns of a batch, in the memory of s where that does,
-// which are zero up to the place last.
-func emptied[T any](s []T, n, last int) []T {
-	if cap(s) < n*batchLen {
-		return make([]T, n*batchLen)
-	}
-	s = s[:n*batchLen]
-	for at := 0; at < len(s); at += batchLen {
-		clear(s[at : at+last+1])
-	}
-	return s
-}
-
 // selected are the events of which what a use asks for holds.
 func (w *Window) selected(u *groupUse, list []*Event) []*Event {
 	g := w.group
@@ -316,17 +295,17 @@ func (w *Window) selected(u *groupUse, list []*Event) []*Event {
 // selects reports whether all those filters hold of e.
 func (w *Window) selects(filters []int, e *Event) bool {
 	for _, i := range filters {
-		v := &e.verdicts[i*batchLen+int(e.at)]
-		if *v == unasked {
-			*v = refused
+		v, bit := &e.verdicts[i], uint64(1)<<(e.at%batchLen)
+		if v.asked&bit == 0 {
+			v.asked |= bit
 			if w.group.filters[i].Match(e) {
-				*v = holds
+				v.holds |= bit
 			}
 			if e.failure != nil {
 				w.failures[i].add(1, e.failure)
 			}
 		}
-		if *v == refused {
+		if v.holds&bit == 0 {
 			return false
 		}
 	}

@@ -18,21 +18,21 @@ const (
 // leaves the monitor: from a hash of the real one, anybody who tries all
 // addresses learns which were there.
 func (e *Event) hash(d dim) (uint64, bool) {
-	at := e.cell(d)
-	if len(e.hashes) < len(e.cells) {
-		e.hashes = make([]uint64, len(e.cells))
-	}
-	if e.cells[at]&madeHash == 0 {
-		e.cells[at] |= madeHash
-		if c := e.cells[at]; c&hasValue != 0 && d.Kind.octets() && uint32(c) != absentValue {
-			e.cells[at] |= hasHash
-			e.hashes[at] = e.names.hash(uint32(c))
+	c, bit := &e.columns[d.slot], uint64(1)<<(e.at%batchLen)
+	if c.hashed&bit == 0 {
+		c.hashed |= bit
+		if c.hashes == nil {
+			c.hashes = new([batchLen]uint64)
+		}
+		if n := c.numbers[e.at%batchLen]; c.there&bit != 0 && d.Kind.octets() && n != absentValue {
+			c.hasHash |= bit
+			c.hashes[e.at%batchLen] = e.names.hash(n)
 		} else if text, ok := e.hashed(d); ok {
-			e.cells[at] |= hasHash
-			e.hashes[at] = xxhash.Sum64(text)
+			c.hasHash |= bit
+			c.hashes[e.at%batchLen] = xxhash.Sum64(text)
 		}
 	}
-	return e.hashes[at], e.cells[at]&hasHash != 0
+	return c.hashes[e.at%batchLen], c.hasHash&bit != 0
 }
 
 // hashed is what is hashed of a field.
