@@ -33,8 +33,8 @@ type interner struct {
 	// than the value, one where there is none, or zero where nobody has asked.
 	width   int
 	derived []uint32
-	sweeps  int // that have changed what numbers stand for
-	addrs   []knownAddr
+	sweeps  int         // that have changed what numbers stand for
+	addrs   []knownAddr // that came lately
 	known   translation
 	// The names in order, when so many had been added.
 	added, ordered uint64
@@ -194,12 +194,11 @@ func (in *interner) idOf(o *interner, n uint32) uint32 {
 	return m.numbers[n] - 1
 }
 
-// A knownAddr is an address or subnet that has a number, since so many sweeps.
+// A knownAddr is an address or subnet that has a number.
 type knownAddr struct {
-	addr   netip.Prefix
-	kind   Kind
-	n      uint32
-	sweeps int
+	high, low uint64
+	as        uint32 // length, version and kind, or zero
+	n         uint32
 }
 
 // knownAddrs is how many of them there is room for.
@@ -212,12 +211,14 @@ func (in *interner) addr(p netip.Prefix, kind Kind, text func() []byte) uint32 {
 		in.addrs = make([]knownAddr, knownAddrs)
 	}
 	b := p.Addr().As16()
-	hash := binary.LittleEndian.Uint64(b[:8])*0x9e3779b97f4a7c15 + binary.LittleEndian.Uint64(b[8:]) + uint64(p.Bits()) + uint64(kind)<<8
-	known := &in.addrs[hash*0x9e3779b97f4a7c15>>53%knownAddrs]
-	if known.addr != p || known.kind != kind || known.sweeps != in.sweeps {
-		*known = knownAddr{p, kind, in.id(text()), in.sweeps}
+	a := knownAddr{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint32(p.Bits())<<16 | bit(p.Addr().Is4())<<8 | uint32(kind), 0}
+	const odd = 0x9e3779b97f4a7c15
+	known := &in.addrs[((a.high*odd+a.low)*odd+uint64(a.as))*odd>>53%knownAddrs]
+	if a.n = known.n; *known != a {
+		a.n = in.id(text())
+		*known = a
 	}
-	return known.n
+	return a.n
 }
 
 // derive returns the value at a place of what follows from a QNAME, which find
@@ -268,6 +269,7 @@ func (in *interner) forget() {
 		}
 	}
 	in.derived = in.derived[:0]
+	clear(in.addrs)
 	in.sweeps++
 	// A name more costs five looks here. Counts by number grow with the names, for
 	// each worker.
@@ -290,6 +292,7 @@ func (in *interner) reset() {
 	in.texts, in.plain, in.refs, in.free, in.limit = in.texts[:0], in.plain[:0], in.refs[:0], in.free[:0], minInterned
 	in.page, in.longest = 0, 0
 	in.derived, in.hashes = in.derived[:0], in.hashes[:0]
+	clear(in.addrs)
 	in.sweeps++
 	in.order.numbers = in.order.numbers[:0]
 }

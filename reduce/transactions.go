@@ -260,7 +260,7 @@ func (t *tracker) head(hash uint64) **pending { return &t.waiting[hash&uint64(le
 
 // link puts q into the look-up.
 func (t *tracker) link(q *pending) {
-	if t.linked++; t.linked > len(t.waiting) {
+	if t.linked++; 4*t.linked > len(t.waiting) { // a miss then is seldom a look at another query
 		t.grow()
 	}
 	head := t.head(q.hash)
