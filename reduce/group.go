@@ -349,7 +349,7 @@ func (w *Window) Close(e *Event, end int64, final bool) {
 			e.Set(w.group.bareQuery(q))
 			e.Bare = true
 		}
-		e.Match, e.Retransmissions = TimedOut, q.again
+		e.Match, e.Retransmissions = TimedOut, int(q.again)
 		w.one[0] = e
 		w.reduce(w.one[:], Overdue)
 	})

@@ -64,16 +64,29 @@ func (k *transactionKey) hash() uint64 {
 	return maphash.Bytes(transactionSeed, b[:])
 }
 
+// A question tells one from another: a hash of the lower-cased name, type and class,
+// or zero where there is none. Who does not know the seed cannot make two alike.
+type question uint64
+
+func (e *Event) question() question {
+	q := e.Question()
+	if q == nil {
+		return 0
+	}
+	const odd = 0x9e3779b97f4a7c15
+	return question((maphash.Bytes(transactionSeed, e.Qname())+uint64(q.Qtype)<<16+uint64(q.Qclass))*odd | 1)
+}
+
 // A pending query waits for its response until its deadline.
 type pending struct {
 	key      transactionKey
 	hash     uint64
-	question []byte // lower-cased name, type and class
+	question question
 	time     int64
 	place    uint64
 	query    *kept // nil when it did not fit, and when it is answered
 	answered bool
-	again    int // retransmissions
+	again    int32 // retransmissions
 	next     *pending
 }
 
@@ -104,8 +117,7 @@ type tracker struct {
 	open      int        // of queue, those without a response
 	held      int        // octets of their copies
 	lost      uint64     // not tracked, because too many waited
-	question  []byte
-	answered  []*kept // queries of the last responses
+	answered  []*kept    // queries of the last responses
 	// What can be used again.
 	free     []*pending
 	freeKept []*kept
@@ -123,30 +135,25 @@ func newTracker(workers int) *tracker {
 func (t *tracker) see(e *Event) {
 	source, dest := netip.AddrPortFrom(e.Source, e.SourcePort), netip.AddrPortFrom(e.Dest, e.DestPort)
 	key := transactionKey{source, dest, uint8(e.Transport), e.ID}
-	t.question = t.question[:0]
-	if q := e.Question(); q != nil {
-		t.question = append(t.question, e.Qname()...)
-		t.question = append(t.question, byte(q.Qtype>>8), byte(q.Qtype), byte(q.Qclass>>8), byte(q.Qclass))
-	}
 	if e.QR() {
 		key.client, key.server = dest, source
-		t.response(e, &key)
+		t.response(e, &key, e.question())
 	} else {
-		t.query(e, &key)
+		t.query(e, &key, e.question())
 	}
 }
 
 // query lets a query wait. The same query again is a retransmission, but after its
 // response a new one, which may stay without a response or get it later than the
 // first one would wait.
-func (t *tracker) query(e *Event, key *transactionKey) {
+func (t *tracker) query(e *Event, key *transactionKey, asked question) {
 	chain := 0
 	hash := key.hash()
 	for q := *t.head(hash); q != nil; q = q.next {
 		if q.hash != hash || q.key != *key {
 			continue
 		}
-		same := string(q.question) == string(t.question)
+		same := q.question == asked
 		if e.Time >= q.deadline() || same && q.answered {
 			t.unlink(q) // nothing answers it any more; the queue has it
 			continue
@@ -167,8 +174,7 @@ func (t *tracker) query(e *Event, key *transactionKey) {
 		t.forgetAnswered()
 	}
 	q := t.fresh()
-	q.key, q.hash, q.time, q.place = *key, hash, e.Time, e.Place
-	q.question = append(q.question[:0], t.question...)
+	*q = pending{key: *key, hash: hash, question: asked, time: e.Time, place: e.Place}
 	t.keep(q, e.Message)
 	t.link(q)
 	t.open++
@@ -217,7 +223,6 @@ func (t *tracker) fresh() *pending {
 	if n := len(t.free); n > 0 {
 		q := t.free[n-1]
 		t.free = t.free[:n-1]
-		*q = pending{question: q.question}
 		return q
 	}
 	return new(pending)
@@ -226,17 +231,17 @@ func (t *tracker) fresh() *pending {
 // response looks for the query that e answers, perhaps once more: a query that
 // was sent again may be answered again. A response without a question matches
 // without.
-func (t *tracker) response(e *Event, key *transactionKey) {
+func (t *tracker) response(e *Event, key *transactionKey, asked question) {
 	hash := key.hash()
 	for q := *t.head(hash); q != nil; q = q.next {
 		if q.hash != hash || q.key != *key {
 			continue
 		}
-		if len(t.question) > 0 && string(q.question) != string(t.question) || e.Time >= q.deadline() {
+		if asked != 0 && q.question != asked || e.Time >= q.deadline() {
 			continue
 		}
 		// Clocks of two interfaces may differ by less than a network takes.
-		e.LatencyNS, e.Retransmissions = max(0, e.Time-q.time), q.again
+		e.LatencyNS, e.Retransmissions = max(0, e.Time-q.time), int(q.again)
 		if q.answered {
 			e.Match = AnsweredAgain
 			return
