@@ -1,6 +1,8 @@
 package reduce
 
 import (
+	"math/bits"
+
 	"ratadns/packet"
 	"ratadns/speedy"
 )
@@ -61,3 +63,18 @@ func (b *Batch) Full() bool { return len(b.list) == batchLen }
 
 // Clear empties it.
 func (b *Batch) Clear() { b.list = b.list[:0] }
+
+// A set is some events of a batch, a bit for each place.
+type set uint64
+
+// setOf is the set of the event at that place.
+func setOf(at uint32) set { return 1 << (at % batchLen) }
+
+// take takes the first one out of a set that is not empty.
+func (s *set) take() uint32 {
+	at := bits.TrailingZeros64(uint64(*s)) % batchLen
+	*s &= *s - 1
+	return uint32(at)
+}
+
+func (s set) len() int { return bits.OnesCount64(uint64(s)) }

@@ -14,10 +14,10 @@ type dim struct {
 // A column has one field of all events of a batch, each made once however many
 // reducers ask for it.
 type column struct {
-	made, there     uint64            // a bit for each event: it was asked, and has a value
-	hashed, hasHash uint64            // the same of its hash
-	numbers         [batchLen]uint32  // of octets those of the interner
-	hashes          *[batchLen]uint64 // or nil, where nobody asked
+	made, there     set              // that were asked, and that have a value
+	hashed, hasHash set              // the same of hashes
+	numbers         [batchLen]uint32 // of octets those of the interner
+	hashes          *[batchLen]uint64
 }
 
 // empty makes it that of other events.
@@ -26,27 +26,28 @@ func (c *column) empty() { c.made, c.there, c.hashed, c.hasHash = 0, 0, 0, 0 }
 // value returns a number, or of octets the interner's.
 func (e *Event) value(d dim) (uint32, bool) {
 	c := &e.columns[d.slot]
-	if c.made>>(e.at%batchLen)&1 == 0 {
+	if c.made&setOf(e.at) == 0 {
 		e.fill(c, d)
 	}
-	return c.numbers[e.at%batchLen], c.there>>(e.at%batchLen)&1 != 0
+	return c.numbers[e.at%batchLen], c.there&setOf(e.at) != 0
 }
 
-// columnOf is the column of a field, made for all of a list.
-func columnOf(list []*Event, d dim) *column {
-	c := &list[0].columns[d.slot]
-	plain := d.number != nil && d.derived < 0 && d.bin == 0 // as most are, with less to decide for each
-	for _, e := range list {
-		switch {
-		case c.made>>(e.at%batchLen)&1 != 0:
-		case plain:
-			n, ok := d.number(e)
-			c.put(e.at, d.Field, n, ok)
-		default:
-			e.fill(c, d)
+// column is that of a field, made for some events.
+func (c *common) column(d dim, of set) *column {
+	col := &c.columns[d.slot]
+	left := of &^ col.made
+	if d.number == nil || d.derived >= 0 || d.bin > 0 {
+		for left != 0 {
+			c.batch[left.take()].fill(col, d)
 		}
+		return col
 	}
-	return c
+	for left != 0 { // as most are, with less to decide for each
+		at := left.take()
+		n, ok := d.number(c.batch[at])
+		col.put(at, d.Field, n, ok)
+	}
+	return col
 }
 
 // fill makes a value.
@@ -55,7 +56,7 @@ func (e *Event) fill(c *column, d dim) {
 	var ok bool
 	// What a QNAME alone tells is found out once for each name of a window, if it
 	// has a number.
-	if names := &e.columns[qnameSlot]; d.derived >= 0 && names.there>>(e.at%batchLen)&1 != 0 {
+	if names := &e.columns[qnameSlot]; d.derived >= 0 && names.there&setOf(e.at) != 0 {
 		n, ok = e.names.derive(names.numbers[e.at%batchLen], d.derived, func() (uint32, bool) { return e.make(d) })
 	} else {
 		n, ok = e.make(d)
@@ -65,14 +66,14 @@ func (e *Event) fill(c *column, d dim) {
 
 // put makes n the value of the event at that place, if it has one.
 func (c *column) put(at uint32, f *Field, n uint32, ok bool) {
-	c.made |= 1 << (at % batchLen)
+	c.made |= setOf(at)
 	if !ok {
 		if f.absent == "" {
 			return
 		}
 		n = absentValue
 	}
-	c.there |= 1 << (at % batchLen)
+	c.there |= setOf(at)
 	c.numbers[at%batchLen] = n
 }
 

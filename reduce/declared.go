@@ -210,52 +210,46 @@ func (d *declared) Add(e *Event) {
 	d.put(&k, n)
 }
 
-// addAll is Add for all of a list, with what most reducers do decided once.
-func (d *declared) addAll(list []*Event) {
+// addAll is Add for some events of a batch, with what most reducers do decided
+// once.
+func (d *declared) addAll(c *common, of set) {
 	switch {
 	case d.measure <= Rate && len(d.by) == 1:
-		c := columnOf(list, d.by[0])
-		for _, e := range list {
-			n := c.numbers[e.at%batchLen]
-			switch {
-			case c.there>>(e.at%batchLen)&1 == 0:
-				d.keyless++
-			case d.table != nil || !d.counts.again(n):
+		column := c.column(d.by[0], of)
+		d.keyless += uint64((of &^ column.there).len())
+		for of &= column.there; of != 0; {
+			if n := column.numbers[of.take()]; d.table != nil || !d.counts.again(n) {
 				d.add(&key{n}, 1)
 			}
 		}
 	case d.measure <= Rate && len(d.by) > 1:
-		d.keyless += d.keysOf(list)
+		d.keyless += d.keysOf(c, of)
 		d.table.addAll(d.keys)
 	default:
-		for _, e := range list {
-			d.Add(e)
+		for of != 0 {
+			d.Add(c.batch[of.take()])
 		}
 	}
 }
 
-// keysOf makes keys those of a list, and returns how many events have none.
-func (t *tally) keysOf(list []*Event) (keyless uint64) {
+// keysOf makes keys those of some events, and returns how many have none.
+func (t *tally) keysOf(c *common, of set) (keyless uint64) {
 	var columns [maxDims]*column
-	there := ^uint64(0)
+	there := of
 	for i, dim := range t.by {
-		columns[i] = columnOf(list, dim)
+		columns[i] = c.column(dim, there)
 		there &= columns[i].there
 	}
-	keys := t.keys[:0]
-	for _, e := range list {
-		if there>>(e.at%batchLen)&1 == 0 {
-			keyless++
-			continue
-		}
+	t.keys = t.keys[:0]
+	for left := there; left != 0; {
+		at := left.take()
 		var k key
-		for i, c := range columns[:len(t.by)] {
-			k[i] = c.numbers[e.at%batchLen]
+		for i, column := range columns[:len(t.by)] {
+			k[i] = column.numbers[at]
 		}
-		keys = append(keys, k)
+		t.keys = append(t.keys, k)
 	}
-	t.keys = keys
-	return keyless
+	return uint64((of &^ there).len())
 }
 
 func (d *declared) Merge(other Reducer) { d.merge(other.(tallied).tallies()) }

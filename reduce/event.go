@@ -69,7 +69,8 @@ type common struct {
 	placesOf *Geo
 	names    *interner // of the window that they are added to
 	raw      []byte
-	// Fields of the events, and what filters said of them.
+	// The events that are reduced now, their fields, and what filters said of them.
+	batch    [batchLen]*Event
 	columns  []column
 	verdicts []verdict
 	// What runs filters that need a machine, and the first error of the one that

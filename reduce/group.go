@@ -1,6 +1,7 @@
 package reduce
 
 import (
+	"math/bits"
 	"net/netip"
 	"slices"
 
@@ -27,8 +28,6 @@ type Group struct {
 	scopes  []scoped // of the uses, each once
 	tracker *tracker // nil when no reducer asks for transactions
 	bare    speedy.Message
-	// For the batch that is reduced.
-	selected []*Event
 	// What reducers remember beyond a window, by their use.
 	memories map[string]*memory
 }
@@ -44,12 +43,12 @@ type groupUse struct {
 
 // A verdict is what a filter says of the events of a batch, each asked once however
 // many reducers have the filter.
-type verdict struct{ asked, holds uint64 } // a bit for each event
+type verdict struct{ asked, holds set }
 
 // scoped are the events of a batch that uses of one scope see.
 type scoped struct {
 	of     Scope
-	events []*Event
+	events set
 }
 
 // NewGroup returns the group of one of that many workers.
@@ -244,17 +243,18 @@ func (w *Window) reduce(list []*Event, as Scope) {
 	c.names, c.own = w.names, g.Own
 	c.begin(len(g.dims), len(g.filters))
 	w.names.sweep()
+	var are [8]set // what each bit of a scope says
+	for _, e := range list {
+		c.batch[e.at%batchLen] = e
+		for scope := e.scope() & as; scope != 0; scope &= scope - 1 {
+			are[bits.TrailingZeros8(uint8(scope))&7] |= setOf(e.at)
+		}
+	}
 	for i := range g.scopes {
 		s := &g.scopes[i]
-		s.events = s.events[:0]
-		if s.of&as&Messages == Messages {
-			s.events = append(s.events, list...)
-			continue
-		}
-		for _, e := range list {
-			if s.of&as&e.scope() != 0 {
-				s.events = append(s.events, e)
-			}
+		s.events = 0
+		for of := s.of; of != 0; of &= of - 1 {
+			s.events |= are[bits.TrailingZeros8(uint8(of))&7]
 		}
 	}
 	for i := range g.uses {
@@ -262,54 +262,46 @@ func (w *Window) reduce(list []*Event, as Scope) {
 		if u.like != none {
 			continue
 		}
-		of := g.scopes[u.scope].events
-		if u.Entry.Where != nil || len(u.filters) > 0 {
-			of = w.selected(u, of)
-		}
-		if len(of) == 0 {
+		of := w.selected(c, u, g.scopes[u.scope].events)
+		if of == 0 {
 			continue
 		}
 		r := w.reducers[i]
 		if d, ok := r.(*declared); ok {
-			d.addAll(of)
+			d.addAll(c, of)
 			continue
 		}
-		for _, e := range of {
-			r.Add(e)
+		for of != 0 {
+			r.Add(c.batch[of.take()])
 		}
 	}
 }
 
 // selected are the events of which what a use asks for holds.
-func (w *Window) selected(u *groupUse, list []*Event) []*Event {
-	g := w.group
-	g.selected = g.selected[:0]
-	for _, e := range list {
-		if (u.Entry.Where == nil || u.Entry.Where(e)) && w.selects(u.filters, e) {
-			g.selected = append(g.selected, e)
+func (w *Window) selected(c *common, u *groupUse, of set) set {
+	if u.Entry.Where != nil {
+		for left := of; left != 0; {
+			if at := left.take(); !u.Entry.Where(c.batch[at]) {
+				of &^= setOf(at)
+			}
 		}
 	}
-	return g.selected
-}
-
-// selects reports whether all those filters hold of e.
-func (w *Window) selects(filters []int, e *Event) bool {
-	for _, i := range filters {
-		v, bit := &e.verdicts[i], uint64(1)<<(e.at%batchLen)
-		if v.asked&bit == 0 {
-			v.asked |= bit
+	for _, i := range u.filters {
+		v := &c.verdicts[i]
+		for left := of &^ v.asked; left != 0; {
+			at := left.take()
+			e := c.batch[at]
 			if w.group.filters[i].Match(e) {
-				v.holds |= bit
+				v.holds |= setOf(at)
 			}
 			if e.failure != nil {
 				w.failures[i].add(1, e.failure)
 			}
 		}
-		if v.holds&bit == 0 {
-			return false
-		}
+		v.asked |= of
+		of &= v.holds
 	}
-	return true
+	return of
 }
 
 func (f *failures) add(n uint64, err error) {

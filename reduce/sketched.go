@@ -18,7 +18,7 @@ const (
 // leaves the monitor: from a hash of the real one, anybody who tries all
 // addresses learns which were there.
 func (e *Event) hash(d dim) (uint64, bool) {
-	c, bit := &e.columns[d.slot], uint64(1)<<(e.at%batchLen)
+	c, bit := &e.columns[d.slot], setOf(e.at)
 	if c.hashed&bit == 0 {
 		c.hashed |= bit
 		if c.hashes == nil {
