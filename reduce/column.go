@@ -87,7 +87,9 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 	case d.text != nil:
 		var b []byte
 		if b, ok = d.text(e); ok {
-			n = e.names.id(b)
+			if n = e.names.id(b); d.slot == qnameSlot {
+				e.names.traits[n] |= isQname
+			}
 		}
 	default:
 		var p netip.Prefix

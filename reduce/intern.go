@@ -18,9 +18,9 @@ import (
 type interner struct {
 	// A hash table with linear probing. A slot has the upper half of a hash, and
 	// in its lower half one more than a number; zero is free.
-	slots []uint64
-	texts []string // in pages, between quotation marks
-	plain []bool   // texts that are known to be JSON as they stand there
+	slots  []uint64
+	texts  []string // in pages, between quotation marks
+	traits []trait
 	// For sketches, one more than the hash of a text, or zero where nobody has asked.
 	hashes  []uint64
 	refs    []int32 // tables' rows that hold it
@@ -40,7 +40,16 @@ type interner struct {
 	added, ordered uint64
 	order          textOrder
 	ranks          []uint32 // of those in order, by number
+	qnames         []uint32 // of those in order
 }
+
+// A trait is something that is known of a text.
+type trait uint8
+
+const (
+	isPlain trait = 1 << iota // it is JSON as it stands there
+	isQname                   // a table by QNAME may hold it
+)
 
 // minInterned is how many names are kept at least before a sweep.
 const minInterned = 1 << 15
@@ -86,9 +95,9 @@ func (in *interner) add(b []byte, hash uint64) uint32 {
 		in.free = in.free[:last]
 	} else {
 		n = uint32(len(in.texts))
-		in.texts, in.plain, in.refs = append(in.texts, ""), append(in.plain, false), append(in.refs, 0)
+		in.texts, in.traits, in.refs = append(in.texts, ""), append(in.traits, 0), append(in.refs, 0)
 	}
-	in.texts[n], in.plain[n], in.refs[n] = in.text(b), false, 0
+	in.texts[n], in.traits[n], in.refs[n] = in.text(b), 0, 0
 	if int(n) < len(in.hashes) {
 		in.hashes[n] = 0
 	}
@@ -147,13 +156,15 @@ func quoted(page, b []byte) string {
 // appendJSON appends a text as a JSON string.
 func (in *interner) appendJSON(dst []byte, n uint32) []byte {
 	text := in.texts[n]
-	if in.plain[n] {
+	if in.traits[n]&isPlain != 0 {
 		marked := (*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(text)), -1))
 		return append(dst, unsafe.String(marked, len(text)+2)...)
 	}
 	at := len(dst)
 	dst = report.AppendString(dst, text)
-	in.plain[n] = len(dst)-at == len(text)+2 // an escape is longer
+	if len(dst)-at == len(text)+2 { // an escape is longer
+		in.traits[n] |= isPlain
+	}
 	return dst
 }
 
@@ -190,6 +201,7 @@ func (in *interner) idOf(o *interner, n uint32) uint32 {
 	}
 	if m.numbers[n] == 0 {
 		m.numbers[n] = in.id(octetsOf(o.texts[n])) + 1
+		in.traits[m.numbers[n]-1] |= o.traits[n] & isQname
 	}
 	return m.numbers[n] - 1
 }
@@ -289,7 +301,7 @@ func (in *interner) reset() {
 	for i := range in.pages {
 		in.pages[i] = in.pages[i][:0]
 	}
-	in.texts, in.plain, in.refs, in.free, in.limit = in.texts[:0], in.plain[:0], in.refs[:0], in.free[:0], minInterned
+	in.texts, in.traits, in.refs, in.free, in.limit = in.texts[:0], in.traits[:0], in.refs[:0], in.free[:0], minInterned
 	in.page, in.longest = 0, 0
 	in.derived, in.hashes = in.derived[:0], in.hashes[:0]
 	clear(in.addrs)

@@ -96,8 +96,12 @@ func (in *interner) sorted() []uint32 {
 	}
 	order := in.order.sorted(func(id uint32) string { return in.texts[id] })
 	in.ranks = slices.Grow(in.ranks[:0], len(in.texts))[:len(in.texts)]
+	in.qnames = in.qnames[:0]
 	for place, id := range order {
 		in.ranks[id] = uint32(2*place + 1)
+		if in.traits[id]&isQname != 0 {
+			in.qnames = append(in.qnames, id)
+		}
 	}
 	return order
 }

@@ -24,11 +24,11 @@ func (d *declared) ranked() []rankedRow {
 	}
 	d.inOrder, d.text = d.shared, d.text[:0]
 	d.rows, d.spare = d.rows[:0], d.spare[:0]
-	if d.table == nil && d.counts.names != nil && fewNames*len(d.counts.seen) > d.names.len() {
+	if d.table == nil && d.counts.names != nil && fewNames*len(d.counts.seen) > len(d.order(0)) {
 		d.rankCounts()
 		return d.rows
 	}
-	if d.cells != nil && !d.cells.indexed && fewNames*len(d.table.rows) > d.names.len() {
+	if d.cells != nil && !d.cells.indexed && fewNames*len(d.table.rows) > len(d.order(d.cells.name())) {
 		d.rankCells()
 		return d.rows
 	}
@@ -40,6 +40,15 @@ func (d *declared) ranked() []rankedRow {
 	return d.rows
 }
 
+// order has the names that keys of a dimension may be, in their order.
+func (t *tally) order(dim int) []uint32 {
+	names := t.names.sorted()
+	if t.by[dim].slot == qnameSlot {
+		return t.names.qnames
+	}
+	return names
+}
+
 // fewNames is how many names there may be for a row so that to go through all in
 // their order takes less than to sort the rows.
 const fewNames = 3
@@ -49,9 +58,9 @@ func (d *declared) rankCounts() {
 	r := &d.rankings[0]
 	r.rankNames(d.names, d.by[0].absent)
 	pages := d.counts.pages
-	for place, v := range r.names.order.numbers {
+	for _, v := range d.order(0) {
 		if p := int(v >> 8); p < len(pages) && pages[p] != nil && pages[p][v&255] > 0 {
-			d.rows = append(d.rows, rankedRow{keys: [maxDims]uint32{uint32(2*place + 1)}, n: pages[p][v&255] - 1})
+			d.rows = append(d.rows, rankedRow{keys: [maxDims]uint32{d.names.ranks[v]}, n: pages[p][v&255] - 1})
 		}
 	}
 	if n := d.counts.other; n > 0 {
@@ -62,10 +71,8 @@ func (d *declared) rankCounts() {
 
 // rankCells is rankCounts for rows that are found by a name and a word.
 func (d *declared) rankCells() {
-	name, word := 0, 1
-	if d.cells.wordFirst {
-		name, word = 1, 0
-	}
+	name := d.cells.name()
+	word := 1 - name
 	d.rankings[name].rankNames(d.names, d.by[name].absent)
 	r, f := &d.rankings[word], d.by[word].Field
 	numbers := r.numbers[:0]
@@ -79,28 +86,28 @@ func (d *declared) rankCells() {
 		words[r.rank(i)/2] = i
 	}
 	places := d.cells.places
-	add := func(place int, v uint32, i int) {
+	add := func(v uint32, i int) {
 		if int(v) >= len(places) {
 			return
 		}
 		if at := places[v][words[i]]; at > 0 {
 			row := rankedRow{place: at - 1, n: d.table.rows[at-1].n}
-			row.keys[name], row.keys[word] = uint32(2*place+1), uint32(2*i+1)
+			row.keys[name], row.keys[word] = d.names.ranks[v], uint32(2*i+1)
 			d.rows = append(d.rows, row)
 		}
 	}
-	order := d.names.order.numbers
+	order := d.order(name)
 	if d.cells.wordFirst {
 		for i := range words {
-			for place, v := range order {
-				add(place, v, i)
+			for _, v := range order {
+				add(v, i)
 			}
 		}
 		return
 	}
-	for place, v := range order {
+	for _, v := range order {
 		for i := range words {
-			add(place, v, i)
+			add(v, i)
 		}
 	}
 }

@@ -40,6 +40,14 @@ func (w *wordRows) add(v uint32, word int, n uint64) {
 	t.add(&k, n)
 }
 
+// name is the dimension of the value.
+func (w *wordRows) name() int {
+	if w.wordFirst {
+		return 1
+	}
+	return 0
+}
+
 // index fills the table's index, which is used from then on.
 func (w *wordRows) index() {
 	if w.indexed {
