@@ -87,14 +87,14 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 	case d.text != nil:
 		var b []byte
 		if b, ok = d.text(e); ok {
-			if n = e.names.id(b); d.slot == qnameSlot {
+			if n = e.names.idIn(d.slot, b); d.slot == qnameSlot {
 				e.names.traits[n] |= isQname
 			}
 		}
 	default:
 		var p netip.Prefix
 		if p, ok = d.addr(e); ok {
-			n = e.names.addr(p, d.Kind, func() []byte {
+			n = e.names.addr(d.slot, p, d.Kind, func() []byte {
 				e.raw = d.appendAddr(e.raw[:0], p, e.anon)
 				return e.raw
 			})

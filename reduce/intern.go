@@ -24,7 +24,9 @@ type interner struct {
 	// For sketches, one more than the hash of a text, or zero where nobody has asked.
 	hashes  []uint64
 	refs    []int32 // tables' rows that hold it
+	lanes   [lanes]lane
 	free    []uint32
+	count   int // names
 	limit   int // sweep when there are so many
 	longest int // octets of a text
 	pages   [][]byte
@@ -51,6 +53,15 @@ const (
 	isQname                   // a table by QNAME may hold it
 )
 
+// A lane has numbers for names of one field, so that those of a table stand together
+// and its counts with them.
+type lane struct{ next, end uint32 }
+
+const (
+	lanes    = 16
+	laneSize = 256 // of numbers in a row, as many as a page of counts has
+)
+
 // minInterned is how many names are kept at least before a sweep.
 const minInterned = 1 << 15
 
@@ -71,16 +82,19 @@ func newInterner() *interner {
 const lowerHalf = 1<<32 - 1
 
 // len is how many names there are.
-func (in *interner) len() int { return len(in.texts) - len(in.free) }
+func (in *interner) len() int { return in.count }
 
 // id returns the number of b. It is good until the next sweep, or as long as it
 // is held.
-func (in *interner) id(b []byte) uint32 {
+func (in *interner) id(b []byte) uint32 { return in.idIn(0, b) }
+
+// idIn is id, with a lane for the number if b has none.
+func (in *interner) idIn(lane int, b []byte) uint32 {
 	hash := maphash.Bytes(internSeed, b) &^ lowerHalf
 	for i := int(hash >> 32); ; i++ {
 		s := in.slots[i&(len(in.slots)-1)]
 		if s == 0 {
-			return in.add(b, hash)
+			return in.add(lane, b, hash)
 		}
 		if n := uint32(s) - 1; s&^lowerHalf == hash && in.texts[n] == string(b) {
 			return n
@@ -88,15 +102,9 @@ func (in *interner) id(b []byte) uint32 {
 	}
 }
 
-func (in *interner) add(b []byte, hash uint64) uint32 {
-	var n uint32
-	if last := len(in.free) - 1; last >= 0 {
-		n = in.free[last]
-		in.free = in.free[:last]
-	} else {
-		n = uint32(len(in.texts))
-		in.texts, in.traits, in.refs = append(in.texts, ""), append(in.traits, 0), append(in.refs, 0)
-	}
+func (in *interner) add(lane int, b []byte, hash uint64) uint32 {
+	n := in.number(lane)
+	in.count++
 	in.texts[n], in.traits[n], in.refs[n] = in.text(b), 0, 0
 	if int(n) < len(in.hashes) {
 		in.hashes[n] = 0
@@ -108,6 +116,25 @@ func (in *interner) add(b []byte, hash uint64) uint32 {
 	in.added++
 	in.longest = max(in.longest, len(b))
 	return n
+}
+
+// number is one that is free.
+func (in *interner) number(lane int) uint32 {
+	if last := len(in.free) - 1; last >= 0 {
+		n := in.free[last]
+		in.free = in.free[:last]
+		return n
+	}
+	l := &in.lanes[lane%lanes]
+	if l.next == l.end {
+		l.next = uint32(len(in.texts))
+		l.end = l.next + laneSize
+		in.texts = append(in.texts, make([]string, laneSize)...)
+		in.traits = append(in.traits, make([]trait, laneSize)...)
+		in.refs = append(in.refs, make([]int32, laneSize)...)
+	}
+	l.next++
+	return l.next - 1
 }
 
 func (in *interner) put(slot uint64) {
@@ -218,7 +245,7 @@ const knownAddrs = 1 << 11
 
 // addr returns the number of an address or subnet as a key, which text makes of
 // those that have not come lately.
-func (in *interner) addr(p netip.Prefix, kind Kind, text func() []byte) uint32 {
+func (in *interner) addr(lane int, p netip.Prefix, kind Kind, text func() []byte) uint32 {
 	if in.addrs == nil {
 		in.addrs = make([]knownAddr, knownAddrs)
 	}
@@ -227,7 +254,7 @@ func (in *interner) addr(p netip.Prefix, kind Kind, text func() []byte) uint32 {
 	const odd = 0x9e3779b97f4a7c15
 	known := &in.addrs[((a.high*odd+a.low)*odd+uint64(a.as))*odd>>53%knownAddrs]
 	if a.n = known.n; *known != a {
-		a.n = in.id(text())
+		a.n = in.idIn(lane, text())
 		*known = a
 	}
 	return a.n
@@ -275,6 +302,7 @@ func (in *interner) forget() {
 		case in.refs[n] == 0:
 			in.texts[n] = ""
 			in.free = append(in.free, n)
+			in.count--
 		default:
 			in.texts[n] = in.text(octetsOf(in.texts[n]))
 			in.put(s)
@@ -302,7 +330,8 @@ func (in *interner) reset() {
 		in.pages[i] = in.pages[i][:0]
 	}
 	in.texts, in.traits, in.refs, in.free, in.limit = in.texts[:0], in.traits[:0], in.refs[:0], in.free[:0], minInterned
-	in.page, in.longest = 0, 0
+	in.page, in.longest, in.count = 0, 0, 0
+	in.lanes = [lanes]lane{}
 	in.derived, in.hashes = in.derived[:0], in.hashes[:0]
 	clear(in.addrs)
 	in.sweeps++
