@@ -88,7 +88,7 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 		var b []byte
 		if b, ok = d.text(e); ok {
 			if n = e.names.idIn(d.slot, b); d.slot == qnameSlot {
-				e.names.traits[n] |= isQname
+				e.names.qname[n] = true
 			}
 		}
 	default:

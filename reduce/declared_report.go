@@ -241,8 +241,8 @@ func (w *tableWriter) pairs(rows []rankedRow) (cut bool) {
 			w.dst = append(w.dst, ',')
 		}
 		r := &d.spare[i]
-		w.dst = d.rankings[0].appendKey(append(w.dst, '['), r.keys[0])
-		w.dst = append(w.dst, ',')
+		w.dst = append(append(w.dst, '['), d.rankings[0].member(r.keys[0])...)
+		w.dst[len(w.dst)-1] = ',' // in place of the colon
 		w.number(r.n)
 		w.dst = append(w.dst, ']')
 	}
@@ -308,9 +308,9 @@ func (w *tableWriter) all(rows []rankedRow) {
 			dst = append(dst, ',')
 		}
 		for ; depth < last; depth++ {
-			dst = append(d.rankings[depth].appendKey(dst, rows[i].keys[depth]), ':', '{')
+			dst = append(append(dst, d.rankings[depth].member(rows[i].keys[depth])...), '{')
 		}
-		dst = append(d.rankings[last].appendKey(dst, rows[i].keys[last]), ':')
+		dst = append(dst, d.rankings[last].member(rows[i].keys[last])...)
 		dst = report.AppendCount(dst, rows[i].n)
 	}
 	if len(rows) > 0 {
@@ -440,7 +440,7 @@ func (o *object) key(r *keyOrder, rank uint32) {
 		o.tell()
 	}
 	o.next()
-	o.w.dst = append(r.appendKey(o.w.dst, rank), ':')
+	o.w.dst = append(o.w.dst, r.member(rank)...)
 }
 
 // next appends what stands before a member.

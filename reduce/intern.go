@@ -8,8 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
-
-	"ratadns/report"
 )
 
 // An interner gives octets a number, the same for equal ones, so that twenty
@@ -18,9 +16,9 @@ import (
 type interner struct {
 	// A hash table with linear probing. A slot has the upper half of a hash, and
 	// in its lower half one more than a number; zero is free.
-	slots  []uint64
-	texts  []string // in pages, between quotation marks
-	traits []trait
+	slots []uint64
+	texts []string // in pages
+	qname []bool   // names that a table by QNAME may hold
 	// For sketches, one more than the hash of a text, or zero where nobody has asked.
 	hashes  []uint64
 	refs    []int32 // tables' rows that hold it
@@ -43,15 +41,8 @@ type interner struct {
 	order          textOrder
 	ranks          []uint32 // of those in order, by number
 	qnames         []uint32 // of those in order
+	members        members  // of those in order
 }
-
-// A trait is something that is known of a text.
-type trait uint8
-
-const (
-	isPlain trait = 1 << iota // it is JSON as it stands there
-	isQname                   // a table by QNAME may hold it
-)
 
 // A lane has numbers for names of one field, so that those of a table stand together
 // and its counts with them.
@@ -105,7 +96,7 @@ func (in *interner) idIn(lane int, b []byte) uint32 {
 func (in *interner) add(lane int, b []byte, hash uint64) uint32 {
 	n := in.number(lane)
 	in.count++
-	in.texts[n], in.traits[n], in.refs[n] = in.text(b), 0, 0
+	in.texts[n], in.qname[n], in.refs[n] = in.text(b), false, 0
 	if int(n) < len(in.hashes) {
 		in.hashes[n] = 0
 	}
@@ -130,7 +121,7 @@ func (in *interner) number(lane int) uint32 {
 		l.next = uint32(len(in.texts))
 		l.end = l.next + laneSize
 		in.texts = append(in.texts, make([]string, laneSize)...)
-		in.traits = append(in.traits, make([]trait, laneSize)...)
+		in.qname = append(in.qname, make([]bool, laneSize)...)
 		in.refs = append(in.refs, make([]int32, laneSize)...)
 	}
 	l.next++
@@ -157,42 +148,22 @@ func (in *interner) grow() {
 
 // text is a copy of b in a page. The octets stay as they are until reset.
 func (in *interner) text(b []byte) string {
-	size := len(b) + len(`""`)
-	if size > longText {
-		return quoted(make([]byte, 0, size), b)
+	if len(b) > longText {
+		return string(b)
 	}
-	if in.page < len(in.pages) && len(in.pages[in.page])+size > pageSize {
+	if len(b) == 0 {
+		return ""
+	}
+	if in.page < len(in.pages) && len(in.pages[in.page])+len(b) > pageSize {
 		in.page++
 	}
 	if in.page == len(in.pages) {
 		in.pages = append(in.pages, make([]byte, 0, pageSize))
 	}
-	p := in.pages[in.page]
-	in.pages[in.page] = p[:len(p)+size]
-	return quoted(p, b)
-}
-
-// quoted appends b to a page that has room, between quotation marks, and returns
-// what is between them.
-func quoted(page, b []byte) string {
-	at := len(page) + 1
-	page = append(append(append(page, '"'), b...), '"')
+	at := len(in.pages[in.page])
+	page := append(in.pages[in.page], b...)
+	in.pages[in.page] = page
 	return unsafe.String(&page[at], len(b))
-}
-
-// appendJSON appends a text as a JSON string.
-func (in *interner) appendJSON(dst []byte, n uint32) []byte {
-	text := in.texts[n]
-	if in.traits[n]&isPlain != 0 {
-		marked := (*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(text)), -1))
-		return append(dst, unsafe.String(marked, len(text)+2)...)
-	}
-	at := len(dst)
-	dst = report.AppendString(dst, text)
-	if len(dst)-at == len(text)+2 { // an escape is longer
-		in.traits[n] |= isPlain
-	}
-	return dst
 }
 
 // hash is that of a text for sketches.
@@ -228,7 +199,9 @@ func (in *interner) idOf(o *interner, n uint32) uint32 {
 	}
 	if m.numbers[n] == 0 {
 		m.numbers[n] = in.id(octetsOf(o.texts[n])) + 1
-		in.traits[m.numbers[n]-1] |= o.traits[n] & isQname
+		if o.qname[n] {
+			in.qname[m.numbers[n]-1] = true
+		}
 	}
 	return m.numbers[n] - 1
 }
@@ -329,7 +302,7 @@ func (in *interner) reset() {
 	for i := range in.pages {
 		in.pages[i] = in.pages[i][:0]
 	}
-	in.texts, in.traits, in.refs, in.free, in.limit = in.texts[:0], in.traits[:0], in.refs[:0], in.free[:0], minInterned
+	in.texts, in.qname, in.refs, in.free, in.limit = in.texts[:0], in.qname[:0], in.refs[:0], in.free[:0], minInterned
 	in.page, in.longest, in.count = 0, 0, 0
 	in.lanes = [lanes]lane{}
 	in.derived, in.hashes = in.derived[:0], in.hashes[:0]

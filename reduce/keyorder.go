@@ -19,19 +19,35 @@ import (
 // more than twice the place of its text; that of the key of events without a
 // value stands between those of its neighbours.
 type keyOrder struct {
-	names      *interner // of octets; numbers have their own texts
-	numbers    []uint32  // ascending
-	small      numbering // of numbers, where none is large
-	ranks      []uint32  // of numbers
-	texts      []string  // of numbers, in their order
-	json       []byte    // the same as JSON strings, which end there
-	ends       []int
-	longest    int // of the texts
-	absent     string
-	absentRank uint32
-	scratch    []byte
-	order      textOrder
+	names        *interner // of octets; numbers have their own texts
+	numbers      []uint32  // ascending
+	small        numbering // of numbers, where none is large
+	ranks        []uint32  // of numbers
+	texts        []string  // of numbers, in their order
+	members      *members
+	own          members // of numbers
+	longest      int     // of the texts
+	absent       string
+	absentMember []byte
+	absentRank   uint32
+	scratch      []byte
+	order        textOrder
 }
+
+// Members are keys in their order, each as a member of an object begins.
+type members struct {
+	text []byte
+	ends []uint32 // of each, after a zero
+}
+
+func (m *members) begin() { m.text, m.ends = m.text[:0], append(m.ends[:0], 0) }
+
+func (m *members) add(key string) {
+	m.text = append(report.AppendString(m.text, key), ':')
+	m.ends = append(m.ends, uint32(len(m.text)))
+}
+
+func (m *members) at(place uint32) []byte { return m.text[m.ends[place]:m.ends[place+1]] }
 
 // A textOrder puts texts in order: by what they begin with, of which there is as
 // much as their numbers leave room for, and the few that begin alike by all.
@@ -97,9 +113,11 @@ func (in *interner) sorted() []uint32 {
 	order := in.order.sorted(func(id uint32) string { return in.texts[id] })
 	in.ranks = slices.Grow(in.ranks[:0], len(in.texts))[:len(in.texts)]
 	in.qnames = in.qnames[:0]
+	in.members.begin()
 	for place, id := range order {
 		in.ranks[id] = uint32(2*place + 1)
-		if in.traits[id]&isQname != 0 {
+		in.members.add(in.texts[id])
+		if in.qname[id] {
 			in.qnames = append(in.qnames, id)
 		}
 	}
@@ -108,14 +126,14 @@ func (in *interner) sorted() []uint32 {
 
 // rankNames ranks the keys of octets.
 func (r *keyOrder) rankNames(names *interner, absent string) {
-	r.names, r.longest = names, names.longest
 	order := names.sorted()
+	r.names, r.members, r.longest = names, &names.members, names.longest
 	r.setAbsent(absent, len(order), func(i int) string { return names.texts[order[i]] })
 }
 
 // rankNumbers ranks numbers, which it sorts.
 func (r *keyOrder) rankNumbers(numbers []uint32, f *Field, style *Style) {
-	r.names, r.longest = nil, 0
+	r.names, r.members, r.longest = nil, &r.own, 0
 	r.sort(numbers)
 	n := len(r.numbers)
 	r.scratch = r.scratch[:0]
@@ -136,10 +154,9 @@ func (r *keyOrder) rankNumbers(numbers []uint32, f *Field, style *Style) {
 	for place, i := range r.order.sorted(func(i uint32) string { return texts[i] }) {
 		r.texts[place], r.ranks[i] = texts[i], uint32(2*place+1)
 	}
-	r.json, r.ends = r.json[:0], r.ends[:0]
+	r.own.begin()
 	for _, text := range r.texts {
-		r.json = report.AppendString(r.json, text)
-		r.ends = append(r.ends, len(r.json))
+		r.own.add(text)
 		r.longest = max(r.longest, len(text))
 	}
 	r.setAbsent(f.absent, n, func(i int) string { return r.texts[i] })
@@ -168,6 +185,7 @@ func (r *keyOrder) sort(numbers []uint32) {
 // setAbsent ranks the key of events without a value among n texts.
 func (r *keyOrder) setAbsent(text string, n int, at func(int) string) {
 	r.absent, r.longest = text, max(r.longest, len(text))
+	r.absentMember = append(report.AppendString(r.absentMember[:0], text), ':')
 	r.absentRank = uint32(2 * sort.Search(n, func(i int) bool { return at(i) >= text }))
 }
 
@@ -197,18 +215,12 @@ func (r *keyOrder) text(rank uint32) string {
 	return r.texts[rank/2]
 }
 
-// appendKey appends the key of that rank as a JSON string.
-func (r *keyOrder) appendKey(dst []byte, rank uint32) []byte {
-	place := rank / 2
-	switch {
-	case rank&1 == 0:
-		return report.AppendString(dst, r.absent)
-	case r.names != nil:
-		return r.names.appendJSON(dst, r.names.order.numbers[place])
-	case place == 0:
-		return append(dst, r.json[:r.ends[0]]...)
+// member is the key of that rank as a member of an object begins.
+func (r *keyOrder) member(rank uint32) []byte {
+	if rank&1 == 0 {
+		return r.absentMember
 	}
-	return append(dst, r.json[r.ends[place-1]:r.ends[place]]...)
+	return r.members.at(rank / 2)
 }
 
 // limit is more than any rank.

@@ -314,14 +314,15 @@ func (s *summary) Report(r *report.Report) {
 	s.data = append(s.data[:0], marks[0])
 	for i, place := range s.sorted() {
 		c := &s.clients[place]
+		member := s.names.members.at(s.names.ranks[c.id] / 2)
 		if i > 0 {
 			s.data = append(s.data, ',')
 		}
 		if s.asList {
-			s.data = s.names.appendJSON(append(s.data, `{"ip":`...), c.id)
+			s.data = append(append(s.data, `{"ip":`...), member[:len(member)-1]...)
 			s.data = append(s.data, `,"queries":`...)
 		} else {
-			s.data = append(s.names.appendJSON(s.data, c.id), ':')
+			s.data = append(s.data, member...)
 		}
 		s.data = s.append(s.data, c)
 		if s.asList {
