@@ -87,9 +87,8 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 	case d.text != nil:
 		var b []byte
 		if b, ok = d.text(e); ok {
-			if n = e.names.idIn(d.slot, b); d.slot == qnameSlot {
-				e.names.qname[n] = true
-			}
+			n = e.names.idIn(d.slot, b)
+			e.names.fields[n] |= 1 << (d.slot % lanes)
 		}
 	default:
 		var p netip.Prefix
@@ -98,6 +97,7 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 				e.raw = d.appendAddr(e.raw[:0], p, e.anon)
 				return e.raw
 			})
+			e.names.fields[n] |= 1 << (d.slot % lanes)
 		}
 	}
 	return n, ok

@@ -16,9 +16,9 @@ import (
 type interner struct {
 	// A hash table with linear probing. A slot has the upper half of a hash, and
 	// in its lower half one more than a number; zero is free.
-	slots []uint64
-	texts []string // in pages
-	qname []bool   // names that a table by QNAME may hold
+	slots  []uint64
+	texts  []string // in pages
+	fields []uint16 // whose names they are: a bit for each lane
 	// For sketches, one more than the hash of a text, or zero where nobody has asked.
 	hashes  []uint64
 	refs    []int32 // tables' rows that hold it
@@ -39,9 +39,9 @@ type interner struct {
 	// The names in order, when so many had been added.
 	added, ordered uint64
 	order          textOrder
-	ranks          []uint32 // of those in order, by number
-	qnames         []uint32 // of those in order
-	members        members  // of those in order
+	ranks          []uint32        // of those in order, by number
+	byField        [lanes][]uint32 // those in order, by lane
+	members        members         // of those in order
 }
 
 // A lane has numbers for names of one field, so that those of a table stand together
@@ -79,7 +79,7 @@ func (in *interner) len() int { return in.count }
 // is held.
 func (in *interner) id(b []byte) uint32 { return in.idIn(0, b) }
 
-// idIn is id, with a lane for the number if b has none.
+// idIn is id of a name of a field, with the lane that it has.
 func (in *interner) idIn(lane int, b []byte) uint32 {
 	hash := maphash.Bytes(internSeed, b) &^ lowerHalf
 	for i := int(hash >> 32); ; i++ {
@@ -96,7 +96,7 @@ func (in *interner) idIn(lane int, b []byte) uint32 {
 func (in *interner) add(lane int, b []byte, hash uint64) uint32 {
 	n := in.number(lane)
 	in.count++
-	in.texts[n], in.qname[n], in.refs[n] = in.text(b), false, 0
+	in.texts[n], in.fields[n], in.refs[n] = in.text(b), 0, 0
 	if int(n) < len(in.hashes) {
 		in.hashes[n] = 0
 	}
@@ -121,7 +121,7 @@ func (in *interner) number(lane int) uint32 {
 		l.next = uint32(len(in.texts))
 		l.end = l.next + laneSize
 		in.texts = append(in.texts, make([]string, laneSize)...)
-		in.qname = append(in.qname, make([]bool, laneSize)...)
+		in.fields = append(in.fields, make([]uint16, laneSize)...)
 		in.refs = append(in.refs, make([]int32, laneSize)...)
 	}
 	l.next++
@@ -199,9 +199,7 @@ func (in *interner) idOf(o *interner, n uint32) uint32 {
 	}
 	if m.numbers[n] == 0 {
 		m.numbers[n] = in.id(octetsOf(o.texts[n])) + 1
-		if o.qname[n] {
-			in.qname[m.numbers[n]-1] = true
-		}
+		in.fields[m.numbers[n]-1] |= o.fields[n]
 	}
 	return m.numbers[n] - 1
 }
@@ -302,7 +300,7 @@ func (in *interner) reset() {
 	for i := range in.pages {
 		in.pages[i] = in.pages[i][:0]
 	}
-	in.texts, in.qname, in.refs, in.free, in.limit = in.texts[:0], in.qname[:0], in.refs[:0], in.free[:0], minInterned
+	in.texts, in.fields, in.refs, in.free, in.limit = in.texts[:0], in.fields[:0], in.refs[:0], in.free[:0], minInterned
 	in.page, in.longest, in.count = 0, 0, 0
 	in.lanes = [lanes]lane{}
 	in.derived, in.hashes = in.derived[:0], in.hashes[:0]

@@ -112,13 +112,16 @@ func (in *interner) sorted() []uint32 {
 	}
 	order := in.order.sorted(func(id uint32) string { return in.texts[id] })
 	in.ranks = slices.Grow(in.ranks[:0], len(in.texts))[:len(in.texts)]
-	in.qnames = in.qnames[:0]
+	for i := range in.byField {
+		in.byField[i] = in.byField[i][:0]
+	}
 	in.members.begin()
 	for place, id := range order {
 		in.ranks[id] = uint32(2*place + 1)
 		in.members.add(in.texts[id])
-		if in.qname[id] {
-			in.qnames = append(in.qnames, id)
+		for fields := in.fields[id]; fields != 0; fields &= fields - 1 {
+			lane := &in.byField[bits.TrailingZeros16(fields)%lanes]
+			*lane = append(*lane, id)
 		}
 	}
 	return order
@@ -203,6 +206,9 @@ func (r *keyOrder) rank(k uint32) uint32 {
 	i, _ := slices.BinarySearch(r.numbers, k)
 	return r.ranks[i]
 }
+
+// number is that of which the key has that rank.
+func (r *keyOrder) number(rank uint32) uint32 { return r.numbers[r.order.numbers[rank/2]] }
 
 // text is the key of that rank.
 func (r *keyOrder) text(rank uint32) string {

@@ -24,12 +24,8 @@ func (d *declared) ranked() []rankedRow {
 	}
 	d.inOrder, d.text = d.shared, d.text[:0]
 	d.rows, d.spare = d.rows[:0], d.spare[:0]
-	if d.table == nil && d.counts.names != nil && fewNames*len(d.counts.seen) > len(d.order(0)) {
+	if d.table == nil && d.counts.names != nil && fewNames*len(d.counts.seen) > len(d.order(d.counts.nameDim())) {
 		d.rankCounts()
-		return d.rows
-	}
-	if d.cells != nil && !d.cells.indexed && fewNames*len(d.table.rows) > len(d.order(d.cells.name())) {
-		d.rankCells()
 		return d.rows
 	}
 	d.rows = d.appendRows(d.rows)
@@ -42,11 +38,8 @@ func (d *declared) ranked() []rankedRow {
 
 // order has the names that keys of a dimension may be, in their order.
 func (t *tally) order(dim int) []uint32 {
-	names := t.names.sorted()
-	if t.by[dim].slot == qnameSlot {
-		return t.names.qnames
-	}
-	return names
+	t.names.sorted()
+	return t.names.byField[t.by[dim].slot%lanes]
 }
 
 // fewNames is how many names there may be for a row so that to go through all in
@@ -55,59 +48,51 @@ const fewNames = 3
 
 // rankCounts makes rows of counts by name, in the order of the names.
 func (d *declared) rankCounts() {
-	r := &d.rankings[0]
-	r.rankNames(d.names, d.by[0].absent)
-	pages := d.counts.pages
-	for _, v := range d.order(0) {
-		if p := int(v >> 8); p < len(pages) && pages[p] != nil && pages[p][v&255] > 0 {
-			d.rows = append(d.rows, rankedRow{keys: [maxDims]uint32{d.names.ranks[v]}, n: pages[p][v&255] - 1})
+	c, name := d.counts, d.counts.nameDim()
+	r := &d.rankings[name]
+	r.rankNames(d.names, d.by[name].absent)
+	if c.wordBits > 0 {
+		d.rankWords(name)
+		return
+	}
+	for _, v := range d.order(name) {
+		if n, ok := c.count(v); ok {
+			d.rows = append(d.rows, rankedRow{keys: [maxDims]uint32{d.names.ranks[v]}, n: n})
 		}
 	}
-	if n := d.counts.other; n > 0 {
+	if n := c.other; n > 0 {
 		at, _ := slices.BinarySearchFunc(d.rows, r.absentRank, func(row rankedRow, rank uint32) int { return cmp.Compare(row.keys[0], rank) })
 		d.rows = slices.Insert(d.rows, at, rankedRow{keys: [maxDims]uint32{r.absentRank}, n: n - 1})
 	}
 }
 
-// rankCells is rankCounts for rows that are found by a name and a word.
-func (d *declared) rankCells() {
-	name := d.cells.name()
-	word := 1 - name
-	d.rankings[name].rankNames(d.names, d.by[name].absent)
-	r, f := &d.rankings[word], d.by[word].Field
-	numbers := r.numbers[:0]
-	for i := range uint32(len(f.words)) {
-		numbers = append(numbers, i)
+// rankWords is rankCounts for counts by name and word.
+func (d *declared) rankWords(name int) {
+	c, f := d.counts, d.by[1-name].Field
+	r := &d.rankings[1-name]
+	r.rankNumbers(f.appendClosed(r.numbers[:0]), f, &d.style)
+	var ranks [maxWords]uint32
+	for i := range f.words {
+		ranks[i] = r.rank(uint32(i))
 	}
-	r.rankNumbers(numbers, f, &d.style)
-	var inOrder [maxWords]uint32
-	words := inOrder[:len(f.words)]
-	for i := range uint32(len(words)) {
-		words[r.rank(i)/2] = i
-	}
-	places := d.cells.places
-	add := func(v uint32, i int) {
-		if int(v) >= len(places) {
-			return
-		}
-		if at := places[v][words[i]]; at > 0 {
-			row := rankedRow{place: at - 1, n: d.table.rows[at-1].n}
-			row.keys[name], row.keys[word] = d.names.ranks[v], uint32(2*i+1)
+	add := func(v, word uint32) {
+		if n, ok := c.count(c.place(v, word)); ok {
+			row := rankedRow{n: n}
+			row.keys[name], row.keys[1-name] = d.names.ranks[v], ranks[word]
 			d.rows = append(d.rows, row)
 		}
 	}
-	order := d.order(name)
-	if d.cells.wordFirst {
-		for i := range words {
-			for _, v := range order {
-				add(v, i)
+	if c.wordFirst {
+		for i := range f.words {
+			for _, v := range d.order(name) {
+				add(v, r.number(uint32(2*i)))
 			}
 		}
 		return
 	}
-	for _, v := range order {
-		for i := range words {
-			add(v, i)
+	for _, v := range d.order(name) {
+		for i := range f.words {
+			add(v, r.number(uint32(2*i)))
 		}
 	}
 }

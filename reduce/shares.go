@@ -33,13 +33,11 @@ func newShares(by string, words []string, of []Field, put func(*Event, []dim, *m
 		for i := range of {
 			s.of = append(s.of, g.dimOf(&of[i]))
 		}
-		what := dim{Field: &Field{Kind: Choice, words: words}}
 		s.declared = &declared{params: u.Params}
-		s.tally = w.newTally([]dim{s.key, what}, Sum, u.keys()*len(words))
+		s.tally = w.newWordTally(s.key, words, false, u.keys()*len(words))
 		if s.params.Top == 0 {
 			s.params.Top = DefaultTop
 		}
-		s.cells = &wordRows{table: s.table}
 		return s
 	}
 }
@@ -56,7 +54,7 @@ func (s *shares) Add(e *Event) {
 	}
 	for i := range s.words {
 		if s.n[i] > 0 {
-			s.cells.add(v, i, s.n[i])
+			s.addWord(v, uint32(i), s.n[i])
 		}
 	}
 }
@@ -73,13 +71,16 @@ func (s *shares) choose(rows []rankedRow) (places []int32) {
 		rank       float64
 	}
 	var list []ranked
+	excess := uint64(0) // which a sketch may have added, and which must not be told as found
+	if s.table != nil {
+		excess = s.table.error
+	}
 	for first, end := 0, 0; first < len(rows); first = end {
 		end = groupEnd(rows, first, 0)
 		s.n = measured{}
 		for i := range rows[first:end] {
 			r := &rows[first+i]
-			// A sketch may have added so much, which must not be told as found.
-			s.n[s.table.rows[r.place].key[1]] = r.n - min(r.n, s.table.error)
+			s.n[s.rankings[1].number(r.keys[1])] = r.n - min(r.n, excess)
 		}
 		if rank := s.rank(&s.n); rank > 0 {
 			list = append(list, ranked{int32(first), int32(end), rank})

@@ -1,6 +1,10 @@
 package reduce
 
-import "ratadns/report"
+import (
+	"math/bits"
+
+	"ratadns/report"
+)
 
 // A tally is what declared reducers of a window that count the same have in
 // common: the keys, what is measured at each, and their order for reports.
@@ -11,12 +15,11 @@ type tally struct {
 	max     int // keys counted exactly
 	keyless uint64
 	keys    []key // of the batch that is added
-	// By one number where that does; else, or where keys are too many for it, a
-	// table.
+	// By one number, or a name and a word, where that does; else, or where keys are
+	// too many for it, a table.
 	counts *counts
 	table  *table
-	unused *table    // of a window before
-	cells  *wordRows // of the table, where it is filled by them
+	unused *table // of a window before
 	// sketches are those of the table's rows, and empty ones.
 	sketches []report.Sketch
 	*desk
@@ -58,6 +61,18 @@ func (w *Window) newTally(by []dim, measure Measure, max int) *tally {
 	return t
 }
 
+// newWordTally returns one that adds up what several words say of a name.
+func (w *Window) newWordTally(name dim, words []string, wordFirst bool, max int) *tally {
+	by := []dim{name, {Field: &Field{Kind: Choice, words: words}, slot: none}}
+	if wordFirst {
+		by[0], by[1] = by[1], by[0]
+	}
+	return &tally{
+		names: w.names, by: by, measure: Sum, max: max, desk: &w.desk,
+		counts: &counts{names: w.names, max: max, wordBits: uint8(bits.Len(uint(len(words) - 1))), wordFirst: wordFirst},
+	}
+}
+
 func (t *tally) newTable() *table {
 	if t.unused != nil {
 		return t.unused
@@ -89,6 +104,15 @@ func (t *tally) add(k *key, n uint64) {
 	t.table.add(k, n)
 }
 
+// addWord adds n at a name and a word.
+func (t *tally) addWord(name, word uint32, n uint64) {
+	if t.table == nil && t.counts.add(t.counts.place(name, word), n) {
+		return
+	}
+	k := t.counts.key(t.counts.place(name, word))
+	t.toTable().add(&k, n)
+}
+
 // put measures n at k.
 func (t *tally) put(k *key, n uint64) {
 	if t.measure.added() {
@@ -118,9 +142,6 @@ type tallied interface{ tallies() *tally }
 func (t *tally) tallies() *tally { return t }
 
 func (t *tally) merge(o *tally) {
-	if t.cells != nil {
-		t.cells.index()
-	}
 	t.inOrder = false
 	t.keyless += o.keyless
 	switch {
@@ -147,9 +168,6 @@ func (t *tally) merge(o *tally) {
 func (t *tally) reset() {
 	t.inOrder = false
 	t.keyless = 0
-	if t.cells != nil {
-		t.cells.reset()
-	}
 	switch {
 	case t.measure.sketched():
 		t.resetSketched()
@@ -168,7 +186,7 @@ func (t *tally) reset() {
 // table.
 func (t *tally) each(f func(k key, n uint64, place int)) {
 	if t.table == nil {
-		t.counts.each(func(v uint32, n uint64) { f(key{v}, n, 0) })
+		t.counts.each(func(k key, n uint64) { f(k, n, 0) })
 		return
 	}
 	for i := range t.table.rows {
@@ -179,8 +197,8 @@ func (t *tally) each(f func(k key, n uint64, place int)) {
 // appendRows appends each key with what is measured there.
 func (t *tally) appendRows(rows []rankedRow) []rankedRow {
 	if t.table == nil {
-		for _, v := range t.counts.seen {
-			rows = append(rows, rankedRow{keys: key{v}, n: *t.counts.at(v) - 1})
+		for _, place := range t.counts.seen {
+			rows = append(rows, rankedRow{keys: t.counts.key(place), n: *t.counts.at(place) - 1})
 		}
 		return rows
 	}

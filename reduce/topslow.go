@@ -26,13 +26,11 @@ func newTopSlow(w *Window, u *groupUse) Reducer {
 	if s.threshold == 0 {
 		s.threshold = int64(defaultThreshold)
 	}
-	what := dim{Field: &Field{Kind: Choice, words: slowWords}}
 	s.declared = &declared{params: u.Params}
-	s.tally = w.newTally([]dim{what, s.qname}, Sum, 2*u.keys())
+	s.tally = w.newWordTally(s.qname, slowWords, true, 2*u.keys())
 	if s.params.Top == 0 {
 		s.params.Top = DefaultTop
 	}
-	s.cells = &wordRows{table: s.table, wordFirst: true}
 	return s
 }
 
@@ -43,9 +41,9 @@ func (s *topSlow) Add(e *Event) {
 		return
 	}
 	if us := uint64(e.LatencyNS / 1000); e.Match == Answered && us > 0 {
-		s.cells.add(name, byLatency, us)
+		s.addWord(name, byLatency, us)
 	}
 	if e.Match == TimedOut || e.LatencyNS > s.threshold {
-		s.cells.add(name, byCount, 1)
+		s.addWord(name, byCount, 1)
 	}
 }
