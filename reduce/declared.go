@@ -225,6 +225,8 @@ func (d *declared) addAll(c *common, of set) {
 	case d.measure <= Rate && len(d.by) > 1:
 		d.keyless += d.keysOf(c, of)
 		d.table.addAll(d.keys)
+	case d.measure == Distinct && len(d.by) == 0:
+		d.addOnce(c, of)
 	default:
 		for of != 0 {
 			d.Add(c.batch[of.take()])

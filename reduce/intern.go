@@ -79,7 +79,7 @@ func (in *interner) len() int { return in.count }
 // is held.
 func (in *interner) id(b []byte) uint32 { return in.idIn(0, b) }
 
-// idIn is id of a name of a field, with the lane that it has.
+// idIn is id, which takes a number from that lane if it takes one.
 func (in *interner) idIn(lane int, b []byte) uint32 {
 	hash := maphash.Bytes(internSeed, b) &^ lowerHalf
 	for i := int(hash >> 32); ; i++ {

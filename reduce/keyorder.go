@@ -37,14 +37,14 @@ type keyOrder struct {
 // Members are keys in their order, each as a member of an object begins.
 type members struct {
 	text []byte
-	ends []uint32 // of each, after a zero
+	ends []int // of each, after a zero
 }
 
 func (m *members) begin() { m.text, m.ends = m.text[:0], append(m.ends[:0], 0) }
 
 func (m *members) add(key string) {
 	m.text = append(report.AppendString(m.text, key), ':')
-	m.ends = append(m.ends, uint32(len(m.text)))
+	m.ends = append(m.ends, len(m.text))
 }
 
 func (m *members) at(place uint32) []byte { return m.text[m.ends[place]:m.ends[place+1]] }

@@ -85,14 +85,14 @@ func (d *declared) rankWords(name int) {
 	if c.wordFirst {
 		for i := range f.words {
 			for _, v := range d.order(name) {
-				add(v, r.number(uint32(2*i)))
+				add(v, r.number(uint32(2*i+1)))
 			}
 		}
 		return
 	}
 	for _, v := range d.order(name) {
 		for i := range f.words {
-			add(v, r.number(uint32(2*i)))
+			add(v, r.number(uint32(2*i+1)))
 		}
 	}
 }

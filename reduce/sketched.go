@@ -89,6 +89,30 @@ func (d *declared) addSketched(e *Event) {
 	}
 }
 
+// addOnce is addSketched for some events of a batch, without the names that the
+// sketch of all has already.
+func (d *declared) addOnce(c *common, of set) {
+	column, names := &c.columns[d.of.slot], d.names
+	if d.sweeps != names.sweeps {
+		clear(d.once)
+		d.sweeps = names.sweeps
+	}
+	for of != 0 {
+		at := of.take()
+		if n := column.numbers[at]; column.there&setOf(at) != 0 && d.of.Kind.octets() && n != absentValue {
+			for int(n/64) >= len(d.once) {
+				d.once = append(d.once, 0)
+			}
+			word, bit := &d.once[n/64], uint64(1)<<(n%64)
+			if *word&bit != 0 {
+				continue
+			}
+			*word |= bit
+		}
+		d.addSketched(c.batch[at])
+	}
+}
+
 // sketch returns the sketch of k, to which so many values are added, or nil
 // where there is no room. Rows never move, and have as n their values.
 func (t *tally) sketch(k *key, values uint64) report.Sketch {
@@ -140,6 +164,7 @@ func (t *tally) resetSketched() {
 		s.Reset()
 	}
 	t.table.reset()
+	clear(t.once)
 }
 
 // reportSketched fills in data and state. Rows whose sketch does not fit into

@@ -22,6 +22,9 @@ type tally struct {
 	unused *table // of a window before
 	// sketches are those of the table's rows, and empty ones.
 	sketches []report.Sketch
+	// Names that the only sketch has, a bit each, since so many sweeps.
+	once   []uint64
+	sweeps int
 	*desk
 	// Where several reducers share the tally, the desk is their own.
 	shared  bool
