@@ -293,9 +293,9 @@ func (in *interner) reset() {
 		return
 	}
 	clear(in.slots)
-	clear(in.texts)
 	if len(in.pages) > keptPages {
 		in.pages = slices.Clone(in.pages[:keptPages])
+		clear(in.texts) // which are in the others too
 	}
 	for i := range in.pages {
 		in.pages[i] = in.pages[i][:0]
