@@ -7,13 +7,14 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"slices"
 )
 
 // An Output takes reports.
 type Output interface {
-	// Send takes one report, without a line end; the octets are the caller's
-	// again when it returns.
-	Send(line []byte) error
+	// Send takes one report, without a line end and perhaps in parts; the octets
+	// are the caller's again when it returns.
+	Send(line ...[]byte) error
 	// Flush passes on what was held back to be sent together.
 	Flush() error
 	Close() error
@@ -23,13 +24,22 @@ type Output interface {
 type Func func(line []byte)
 
 // Send implements [Output].
-func (f Func) Send(line []byte) error { f(line); return nil }
+func (f Func) Send(line ...[]byte) error { f(slices.Concat(line...)); return nil }
 
 // Flush implements [Output].
 func (Func) Flush() error { return nil }
 
 // Close implements [Output].
 func (Func) Close() error { return nil }
+
+// Discard is the output of reports that nobody wants.
+var Discard Output = discard{}
+
+type discard struct{}
+
+func (discard) Send(...[]byte) error { return nil }
+func (discard) Flush() error         { return nil }
+func (discard) Close() error         { return nil }
 
 // Lines writes each report as a line. It blocks as long as its writer does:
 // files and pipes lose nothing.
@@ -56,9 +66,11 @@ func OpenFile(name string) (*Lines, error) {
 }
 
 // Send implements [Output].
-func (l *Lines) Send(line []byte) error {
-	if _, err := l.buf.Write(line); err != nil {
-		return err
+func (l *Lines) Send(line ...[]byte) error {
+	for _, part := range line {
+		if _, err := l.buf.Write(part); err != nil {
+			return err
+		}
 	}
 	return l.buf.WriteByte('\n')
 }

@@ -35,7 +35,7 @@ func TestLines(t *testing.T) {
 	l := NewLines(&w)
 	line := []byte(`{"type":"A"}`)
 	for range 2 {
-		if err := l.Send(line); err != nil {
+		if err := l.Send(line[:8], line[8:]); err != nil {
 			t.Fatal(err)
 		}
 		copy(line, `{"type":"B"}`) // the caller's again
@@ -143,11 +143,11 @@ func TestFunc(t *testing.T) {
 	var got []string
 	var out Output = Func(func(line []byte) { got = append(got, string(line)) })
 	for _, s := range []string{"a", "b"} {
-		if err := out.Send([]byte(s)); err != nil {
+		if err := out.Send([]byte(s), []byte("1")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(out.Flush(), out.Close()); err != nil || strings.Join(got, " ") != "a b" {
+	if err := errors.Join(out.Flush(), out.Close()); err != nil || strings.Join(got, " ") != "a1 b1" {
 		t.Errorf("got %q, %v", got, err)
 	}
 }

@@ -127,8 +127,12 @@ func lastLine(f *os.File) (int64, error) {
 func (o *Rotating) At(t int64) { o.at = t }
 
 // Send implements [Output].
-func (o *Rotating) Send(line []byte) error {
-	if o.file != nil && o.over(len(line)+1) {
+func (o *Rotating) Send(line ...[]byte) error {
+	octets := len("\n")
+	for _, part := range line {
+		octets += len(part)
+	}
+	if o.file != nil && o.over(octets) {
 		if err := o.complete(); err != nil {
 			return err
 		}
@@ -138,7 +142,10 @@ func (o *Rotating) Send(line []byte) error {
 			return err
 		}
 	}
-	o.buf = append(append(o.buf, line...), '\n')
+	for _, part := range line {
+		o.buf = append(o.buf, part...)
+	}
+	o.buf = append(o.buf, '\n')
 	if len(o.buf) >= 64<<10 {
 		return o.Flush()
 	}

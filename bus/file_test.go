@@ -34,7 +34,7 @@ func rotate(t *testing.T, dir string, r Rotation, n int, step time.Duration) {
 	}
 	for i := range n {
 		o.At(start + int64(i)*int64(step))
-		if err := o.Send(fmt.Appendf(nil, `{"n":%03d}`, i)); err != nil {
+		if err := o.Send([]byte(`{"n":`), fmt.Appendf(nil, "%03d}", i)); err != nil {
 			t.Fatal(err)
 		}
 		if err := o.Flush(); err != nil {

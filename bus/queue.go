@@ -63,12 +63,12 @@ func newQueue(out Output, name string, log *slog.Logger, maxBytes, maxReports in
 func (q *Queue) At(t int64) { q.at = t }
 
 // Send implements [Output]. It never blocks; its error is that nobody reads.
-func (q *Queue) Send(line []byte) error {
-	line = slices.Clone(line)
+func (q *Queue) Send(line ...[]byte) error {
+	whole := slices.Concat(line...)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.lines = append(q.lines, queued{line, q.at})
-	q.bytes += len(line)
+	q.lines = append(q.lines, queued{whole, q.at})
+	q.bytes += len(whole)
 	for len(q.lines) > 1 && (q.bytes > q.maxBytes || len(q.lines) > q.maxReports) {
 		q.bytes -= len(q.lines[0].line)
 		q.lines[0] = queued{}

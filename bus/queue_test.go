@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,12 +22,12 @@ type gate struct {
 	lines []string
 }
 
-func (g *gate) Send(line []byte) error {
+func (g *gate) Send(line ...[]byte) error {
 	<-g.open
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.fails == nil {
-		g.lines = append(g.lines, string(line))
+		g.lines = append(g.lines, string(slices.Concat(line...)))
 	}
 	return g.fails
 }

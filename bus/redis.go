@@ -121,16 +121,16 @@ func CheckURL(url string) error {
 
 // Publish queues one report for a channel; line is the caller's again when it
 // returns. After Close it drops.
-func (r *Redis) Publish(channel string, line []byte) {
-	line = slices.Clone(line)
+func (r *Redis) Publish(channel string, line ...[]byte) {
+	whole := slices.Concat(line...)
 	r.mu.Lock()
 	if r.closed {
 		r.dropped++
 		r.mu.Unlock()
 		return
 	}
-	r.backlog = append(r.backlog, publication{channel, line})
-	r.bytes += len(line)
+	r.backlog = append(r.backlog, publication{channel, whole})
+	r.bytes += len(whole)
 	told := r.trim()
 	r.changed.Signal()
 	r.mu.Unlock()
@@ -317,9 +317,9 @@ type channelOutput struct {
 	name  string
 }
 
-func (c channelOutput) Send(line []byte) error { c.redis.Publish(c.name, line); return nil }
-func (channelOutput) Flush() error             { return nil }
-func (channelOutput) Close() error             { return nil }
+func (c channelOutput) Send(line ...[]byte) error { c.redis.Publish(c.name, line...); return nil }
+func (channelOutput) Flush() error                { return nil }
+func (channelOutput) Close() error                { return nil }
 
 // A link remembers whether Redis could be reached, says in the log when that
 // changes, and waits longer after each failure.

@@ -157,7 +157,7 @@ func numbered(from, to int) (want []string) {
 
 func publishNumbers(r *Redis, from, to int) {
 	for i := from; i < to; i++ {
-		r.Publish("Qtype", fmt.Appendf(nil, "report %d", i))
+		r.Publish("Qtype", []byte("report "), fmt.Append(nil, i))
 	}
 }
 

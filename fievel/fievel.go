@@ -59,7 +59,8 @@ type Fievel struct {
 	over      bool // and one of those may be over
 	item      item
 	into      []*window // of the message being decided
-	line      []byte
+	line      [][]byte  // a report, in parts
+	told      []byte    // memory for some of them
 	// Sets whose outputs may hold reports back.
 	unflushed []*set
 	err       error // the first of an output

@@ -314,9 +314,9 @@ type broken struct {
 	sent        int
 }
 
-func (b *broken) Send([]byte) error { b.sent++; return b.send }
-func (b *broken) Flush() error      { return b.flush }
-func (b *broken) Close() error      { return errors.New("not Fievel's to close") }
+func (b *broken) Send(...[]byte) error { b.sent++; return b.send }
+func (b *broken) Flush() error         { return b.flush }
+func (b *broken) Close() error         { return errors.New("not Fievel's to close") }
 
 func TestOutputThatFails(t *testing.T) {
 	errSend, errFlush := errors.New("disk is full"), errors.New("pipe is broken")

@@ -331,15 +331,15 @@ func (f *Fievel) report(w *window, all *reduce.Window) {
 		rep := report.Report{Type: c.Type, ServerID: w.server.name, Window: w.header()}
 		all.Report(i, &rep)
 		if c.Seed {
-			f.line = rep.AppendSeed(f.line[:0])
+			f.line, f.told = rep.AppendSeedParts(f.line[:0], f.told[:0])
 		} else {
-			f.line = rep.Append(f.line[:0])
+			f.line, f.told = rep.AppendParts(f.line[:0], f.told[:0])
 		}
 		f.Stats.Reports++
 		if t, ok := c.Output.(bus.Timed); ok {
 			t.At(w.time())
 		}
-		if err := c.Output.Send(f.line); err != nil && f.err == nil {
+		if err := c.Output.Send(f.line...); err != nil && f.err == nil {
 			f.err = err
 		}
 	}

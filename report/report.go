@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +64,30 @@ func (w *Window) Seconds() float64 { return float64(w.End-w.Start) / 1e9 }
 // Append appends the report as one line of JSON without the line end, members
 // in the documented order.
 func (r *Report) Append(dst []byte) []byte {
-	dst = r.appendSeed(dst)
+	parts, _ := r.AppendParts(nil, nil)
+	return append(dst, slices.Concat(parts...)...)
+}
+
+// AppendParts appends the parts of the same line, with the data and the state as
+// they are. The other parts are in buf, which it returns.
+func (r *Report) AppendParts(parts [][]byte, buf []byte) (_ [][]byte, _ []byte) {
+	buf = r.appendHead(buf)
+	head := len(buf)
+	buf = r.appendTail(buf)
+	return append(parts, buf[:head], r.Data, buf[head:], r.State, closing), buf
+}
+
+// AppendSeedParts is AppendParts of the form of 2015.
+func (r *Report) AppendSeedParts(parts [][]byte, buf []byte) (_ [][]byte, _ []byte) {
+	buf = r.appendHead(buf)
+	return append(parts, buf, r.Data, closing), buf
+}
+
+// closing is the end of every report.
+var closing = []byte{'}'}
+
+// appendTail appends what stands between data and state.
+func (r *Report) appendTail(dst []byte) []byte {
 	w := &r.Window
 	dst = append(dst, `,"window":{"start":"`...)
 	dst = AppendTime(dst, w.Start)
@@ -96,21 +120,18 @@ func (r *Report) Append(dst []byte) []byte {
 	dst = append(dst, `},"shape":"`...)
 	dst = append(append(dst, r.Shape...), '"')
 	if r.State != nil {
-		dst = append(append(dst, `,"state":`...), r.State...)
+		dst = append(dst, `,"state":`...)
 	}
-	return append(dst, '}')
+	return dst
 }
 
-// AppendSeed appends the report in the form of 2015: type, serverId and data.
-func (r *Report) AppendSeed(dst []byte) []byte { return append(r.appendSeed(dst), '}') }
-
-func (r *Report) appendSeed(dst []byte) []byte {
+// appendHead appends what stands before the data.
+func (r *Report) appendHead(dst []byte) []byte {
 	dst = append(dst, `{"type":`...)
 	dst = AppendString(dst, r.Type)
 	dst = append(dst, `,"serverId":`...)
 	dst = AppendString(dst, r.ServerID)
-	dst = append(dst, `,"data":`...)
-	return append(dst, r.Data...)
+	return append(dst, `,"data":`...)
 }
 
 // AppendTime appends t, nanoseconds since 1970, as RFC 3339 in UTC with as many

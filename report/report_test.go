@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +40,8 @@ func TestDocumented(t *testing.T) {
 		t.Error(diff)
 	}
 	seed := `{"type":"QueriesPerSecond","serverId":"server1","data":{"qps":426.3}}`
-	if got := string(documentedReport().AppendSeed(nil)); got != seed {
+	parts, _ := documentedReport().AppendSeedParts(nil, nil)
+	if got := string(slices.Concat(parts...)); got != seed {
 		t.Errorf("got %s, want %s", got, seed)
 	}
 }

@@ -110,7 +110,7 @@ func (out *outputs) open(cfg *config, r *reducerConfig) (bus.Output, error) {
 	case o == nil || o.word == "stdout":
 		return out.stdout, nil
 	case o.word == "discard":
-		return bus.Func(func([]byte) {}), nil
+		return bus.Discard, nil
 	case o.File != "":
 		return out.openFile(cfg, o, expand(o.File, r.typ()))
 	}

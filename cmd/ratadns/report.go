@@ -114,7 +114,7 @@ func (c *reportCmd) Run(e *env) error {
 	fc.Windows = func(win *reduce.Window, header report.Window) {
 		werr = first(werr, w.write(answerOf(q, win, header)))
 	}
-	use := fievel.Reducer{Type: q.column, Entry: q.entry, Params: q.params, Output: bus.Func(func([]byte) {})}
+	use := fievel.Reducer{Type: q.column, Entry: q.entry, Params: q.params, Output: bus.Discard}
 	f := fievel.New(fc, []fievel.Reducer{use}, anon)
 	return first(src.reduce(e.ctx, e.log, f), werr, w.close())
 }
