@@ -15,7 +15,7 @@ type counts struct {
 	seen  []uint32 // places, as they came
 }
 
-// maxWords is the most words of a list.
+// maxWords is for how many words of a list there is room.
 const maxWords = 4
 
 // smallNumbers is how many numbers a field has that is small. A message that comes

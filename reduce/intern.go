@@ -44,13 +44,15 @@ type interner struct {
 	members        members         // of those in order
 }
 
-// A lane has numbers for names of one field, so that those of a table stand together
-// and its counts with them.
-type lane struct{ next, end uint32 }
+// A lane has numbers for new names of one field, so that those of a table stand
+// together, and its counts with them, as long as nothing was swept or merged. It
+// takes more in a row each time, up to as many as a page of counts has.
+type lane struct{ next, end, size uint32 }
 
 const (
 	lanes    = 16
-	laneSize = 256 // of numbers in a row, as many as a page of counts has
+	minLane  = 4
+	laneSize = 256
 )
 
 // minInterned is how many names are kept at least before a sweep.
@@ -79,7 +81,7 @@ func (in *interner) len() int { return in.count }
 // is held.
 func (in *interner) id(b []byte) uint32 { return in.idIn(0, b) }
 
-// idIn is id, which takes a number from that lane if it takes one.
+// idIn is id; the number of a new name comes from that lane.
 func (in *interner) idIn(lane int, b []byte) uint32 {
 	hash := maphash.Bytes(internSeed, b) &^ lowerHalf
 	for i := int(hash >> 32); ; i++ {
@@ -118,11 +120,12 @@ func (in *interner) number(lane int) uint32 {
 	}
 	l := &in.lanes[lane%lanes]
 	if l.next == l.end {
+		l.size = min(max(2*l.size, minLane), laneSize)
 		l.next = uint32(len(in.texts))
-		l.end = l.next + laneSize
-		in.texts = append(in.texts, make([]string, laneSize)...)
-		in.fields = append(in.fields, make([]uint16, laneSize)...)
-		in.refs = append(in.refs, make([]int32, laneSize)...)
+		l.end = l.next + l.size
+		in.texts = append(in.texts, make([]string, l.size)...)
+		in.fields = append(in.fields, make([]uint16, l.size)...)
+		in.refs = append(in.refs, make([]int32, l.size)...)
 	}
 	l.next++
 	return l.next - 1
@@ -211,19 +214,19 @@ type knownAddr struct {
 	n         uint32
 }
 
-// knownAddrs is how many of them there is room for.
-const knownAddrs = 1 << 11
+// For how many of them there is room at most, and at least.
+const maxKnownAddrs, minKnownAddrs = 1 << 11, 1 << 4
 
 // addr returns the number of an address or subnet as a key, which text makes of
 // those that have not come lately.
 func (in *interner) addr(lane int, p netip.Prefix, kind Kind, text func() []byte) uint32 {
-	if in.addrs == nil {
-		in.addrs = make([]knownAddr, knownAddrs)
+	if len(in.addrs) < min(in.count, maxKnownAddrs) || in.addrs == nil {
+		in.addrs = make([]knownAddr, max(2*len(in.addrs), minKnownAddrs))
 	}
 	b := p.Addr().As16()
 	a := knownAddr{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint32(p.Bits())<<16 | bit(p.Addr().Is4())<<8 | uint32(kind), 0}
 	const odd = 0x9e3779b97f4a7c15
-	known := &in.addrs[((a.high*odd+a.low)*odd+uint64(a.as))*odd>>53%knownAddrs]
+	known := &in.addrs[((a.high*odd+a.low)*odd+uint64(a.as))*odd>>32&uint64(len(in.addrs)-1)]
 	if a.n = known.n; *known != a {
 		a.n = in.idIn(lane, text())
 		*known = a

@@ -82,15 +82,16 @@ func (d *declared) rankWords(name int) {
 			d.rows = append(d.rows, row)
 		}
 	}
+	order := d.order(name)
 	if c.wordFirst {
 		for i := range f.words {
-			for _, v := range d.order(name) {
+			for _, v := range order {
 				add(v, r.number(uint32(2*i+1)))
 			}
 		}
 		return
 	}
-	for _, v := range d.order(name) {
+	for _, v := range order {
 		for i := range f.words {
 			add(v, r.number(uint32(2*i+1)))
 		}

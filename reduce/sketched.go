@@ -90,7 +90,8 @@ func (d *declared) addSketched(e *Event) {
 }
 
 // addOnce is addSketched for some events of a batch, without the names that the
-// sketch of all has already.
+// sketch of all has already. It knows those by their numbers, where another reducer
+// has made them have any.
 func (d *declared) addOnce(c *common, of set) {
 	column, names := &c.columns[d.of.slot], d.names
 	if d.sweeps != names.sweeps {

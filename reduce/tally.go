@@ -66,7 +66,7 @@ func (w *Window) newTally(by []dim, measure Measure, max int) *tally {
 
 // newWordTally returns one that adds up what several words say of a name.
 func (w *Window) newWordTally(name dim, words []string, wordFirst bool, max int) *tally {
-	by := []dim{name, {Field: &Field{Kind: Choice, words: words}, slot: none}}
+	by := []dim{name, {Field: &Field{Kind: Choice, words: words}, slot: none, derived: none}}
 	if wordFirst {
 		by[0], by[1] = by[1], by[0]
 	}
