@@ -41,14 +41,16 @@ func (a *asking) engine(cfg speedy.Config) *speedy.Engine {
 
 // Order implements [speedy.Handler].
 func (a *asking) Order(l *speedy.Load) {
-	for _, s := range l.Found {
+	turns, _ := l.Data.([]turn)
+	turns = turns[:0]
+	for i, s := range l.Found {
 		if s.Lost {
 			a.lost += uint64(s.Size)
 		} else if a.transactions() {
-			a.seen++
-			a.least = min(a.least, s.Time)
+			turns = a.moveHorizon(turns, i, s.Time)
 		}
 	}
+	l.Data = turns
 	own := a.sides.IsServer
 	if !a.sides.Known() {
 		own = nil
@@ -56,21 +58,22 @@ func (a *asking) Order(l *speedy.Load) {
 	for i := range l.Seen {
 		a.packets[reduce.KindOf(l.Seen[i].Door, &l.Seen[i].Segment, own, a.sides)]++
 	}
-	l.Data = a.moveHorizon()
 }
 
 // Work implements [speedy.Handler].
 func (a *asking) Work(l *speedy.Load, share int) {
-	w := a.workers[share]
-	for _, s := range l.Found {
+	w, turns := a.workers[share], l.Data.([]turn)
+	for i, s := range l.Found {
 		if !s.Lost && (!w.transactions || speedy.Owner(s, len(a.workers)) == share) {
 			w.add(s)
 		}
+		if len(turns) > 0 && turns[0].at == i {
+			w.reduce()
+			w.window.Close(w.batch.Single(), turns[0].horizon, false)
+			turns = turns[1:]
+		}
 	}
 	w.reduce()
-	if horizon := l.Data.(int64); horizon > 0 {
-		w.window.Close(w.batch.Single(), horizon, false)
-	}
 }
 
 // LostAnywhere counts packets of an interface for which the kernel had no room,
@@ -160,19 +163,28 @@ func (a *asker) reduce() {
 // One packet with an absurd time then gives up nobody's queries.
 const enoughMessages = 256
 
-// moveHorizon returns the time up to which queries without a response are to be
-// given up, so that they make room for others, or 0. What is answered in time is
-// told by the times of both messages, so that it does not depend on how often
-// that is done.
-func (a *asking) moveHorizon() (horizon int64) {
-	if a.seen < enoughMessages {
-		return 0
+// A turn moves the horizon behind the message at that place of a load.
+type turn struct {
+	at      int
+	horizon int64
+}
+
+// moveHorizon appends a turn where the message at that place, with that time, makes
+// enough. The horizon is the time up to which queries without a response are given
+// up, so that they make room for others. It moves by messages and not by loads, so
+// that where keys are too many those that have room do not depend on how the capture
+// is read.
+func (a *asking) moveHorizon(turns []turn, at int, t int64) []turn {
+	a.seen++
+	if a.least = min(a.least, t); a.seen < enoughMessages {
+		return turns
 	}
 	if a.least > a.horizon {
-		a.horizon, horizon = a.least, a.least
+		a.horizon = a.least
+		turns = append(turns, turn{at, a.horizon})
 	}
 	a.seen, a.least = 0, math.MaxInt64
-	return horizon
+	return turns
 }
 
 // merge returns the window of all workers at the end, from the first message to

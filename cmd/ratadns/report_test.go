@@ -310,3 +310,67 @@ func TestReportScreen(t *testing.T) {
 		t.Errorf("after the screen has come back: %q", after)
 	}
 }
+
+// TestReportPieces: which keys have room does not depend on how much of a capture is
+// read at once.
+func TestReportPieces(t *testing.T) {
+	anon, err := speedy.NewAnonymizer(speedy.None, speedy.Key{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := capture.Open([]string{samplePcap(t)}, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var all capture.Batch
+	for {
+		var b capture.Batch
+		if err := src.Read(&b); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for i := range b.Packets {
+			p := b.Packets[i]
+			if i%3 == 0 {
+				continue // so that queries stay without a response
+			}
+			p.Data = bytes.Clone(p.Data)
+			all.Packets = append(all.Packets, p)
+		}
+	}
+	answer := func(piece int) string {
+		q := &question{entry: &reduce.Entry{Of: reduce.Transactions, By: []string{"qname"}, Measure: reduce.Max, OfField: "size"}, params: reduce.Params{MaxKeys: 500}}
+		a := newAsking(q, speedy.NewSides([]uint16{53}, nil), anon, 1, reduce.DefaultFacts())
+		if err := a.engine(speedy.DefaultConfig()).Run(context.Background(), &pieces{all.Packets, piece}); err != nil {
+			t.Fatal(err)
+		}
+		w, _ := a.merge()
+		return fmt.Sprint(w.Rows(0, 0))
+	}
+	want := answer(1 << 20)
+	for _, piece := range []int{1, 7, 100, 257, 1000} {
+		if got := answer(piece); got != want {
+			t.Errorf("%d packets at once: got  %.300s\nwant %.300s", piece, got, want)
+		}
+	}
+}
+
+// pieces gives so many packets at once.
+type pieces struct {
+	packets []capture.Packet
+	n       int
+}
+
+func (p *pieces) Read(b *capture.Batch) error {
+	if len(p.packets) == 0 {
+		return io.EOF
+	}
+	n := min(p.n, len(p.packets))
+	b.Packets = append(b.Packets[:0], p.packets[:n]...)
+	p.packets = p.packets[n:]
+	return nil
+}
+
+func (p *pieces) Close() error { return nil }
