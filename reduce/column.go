@@ -84,11 +84,11 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 		if n, ok = d.number(e); d.bin > 0 {
 			n /= d.bin
 		}
+		return n, ok
 	case d.text != nil:
 		var b []byte
 		if b, ok = d.text(e); ok {
 			n = e.names.idIn(d.slot, b)
-			e.names.fields[n] |= 1 << (d.slot % lanes)
 		}
 	default:
 		var p netip.Prefix
@@ -97,8 +97,10 @@ func (e *Event) make(d dim) (n uint32, ok bool) {
 				e.raw = d.appendAddr(e.raw[:0], p, e.anon)
 				return e.raw
 			})
-			e.names.fields[n] |= 1 << (d.slot % lanes)
 		}
+	}
+	if ok {
+		e.names.fields[n] |= 1 << (d.slot % lanes)
 	}
 	return n, ok
 }

@@ -67,21 +67,28 @@ func (c *counts) at(place uint32) *uint64 {
 
 // again adds one at a place that has a count, and reports whether it has.
 func (c *counts) again(place uint32) bool {
-	if p := int(place >> 8); p < len(c.pages) && c.pages[p] != nil {
-		if at := &c.pages[p][place&255]; *at != 0 {
-			*at++
-			return true
-		}
+	at := c.known(place)
+	if at == nil || *at == 0 {
+		return false
 	}
-	return false
+	*at++
+	return true
+}
+
+// known is where the count of a place is, or nil where none of its page has one.
+func (c *counts) known(place uint32) *uint64 {
+	if p := int(place >> 8); p < len(c.pages) && c.pages[p] != nil {
+		return &c.pages[p][place&255]
+	}
+	return nil
 }
 
 // count is what was counted at a place, if anything was.
 func (c *counts) count(place uint32) (n uint64, ok bool) {
-	if p := int(place >> 8); p < len(c.pages) && c.pages[p] != nil {
-		n = c.pages[p][place&255]
+	if at := c.known(place); at != nil && *at > 0 {
+		return *at - 1, true
 	}
-	return n - 1, n > 0
+	return 0, false
 }
 
 // add adds n at a place, and reports whether there was room.

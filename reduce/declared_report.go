@@ -252,19 +252,19 @@ func (w *tableWriter) pairs(rows []rankedRow) (cut bool) {
 
 // table appends rows in the order of their keys.
 func (w *tableWriter) table(rows []rankedRow) {
-	switch {
-	case len(w.d.text) > 0 && w.whole(rows):
-		w.dst = append(w.dst, w.d.text...)
-		return
-	case w.whole(rows):
-		at := len(w.dst)
-		w.all(rows)
-		if w.d.shared {
-			w.d.text = append(w.d.text, w.dst[at:]...)
+	if len(w.d.by) > 0 {
+		switch {
+		case !w.whole(rows):
+			w.level(rows, 0)
+		case len(w.d.text) > 0:
+			w.dst = append(w.dst, w.d.text...)
+		default:
+			at := len(w.dst)
+			w.all(rows)
+			if w.d.shared {
+				w.d.text = append(w.d.text, w.dst[at:]...)
+			}
 		}
-		return
-	case len(w.d.by) > 0:
-		w.level(rows, 0)
 		return
 	}
 	sum := uint64(0)
@@ -287,7 +287,7 @@ func (w *tableWriter) table(rows []rankedRow) {
 // as data and state.
 func (w *tableWriter) whole(rows []rankedRow) bool {
 	d := w.d
-	return len(d.by) > 0 && d.measure.added() && d.measure != Rate && !d.by[len(d.by)-1].zeros && w.top == 0 &&
+	return d.measure.added() && d.measure != Rate && !d.by[len(d.by)-1].zeros && w.top == 0 &&
 		!slices.ContainsFunc(rows, func(r rankedRow) bool { return r.left })
 }
 

@@ -74,9 +74,6 @@ func newInterner() *interner {
 
 const lowerHalf = 1<<32 - 1
 
-// len is how many names there are.
-func (in *interner) len() int { return in.count }
-
 // id returns the number of b. It is good until the next sweep, or as long as it
 // is held.
 func (in *interner) id(b []byte) uint32 { return in.idIn(0, b) }
@@ -102,7 +99,7 @@ func (in *interner) add(lane int, b []byte, hash uint64) uint32 {
 	if int(n) < len(in.hashes) {
 		in.hashes[n] = 0
 	}
-	if 4*in.len() > 3*len(in.slots) {
+	if 4*in.count > 3*len(in.slots) {
 		in.grow()
 	}
 	in.put(hash | uint64(n+1))
@@ -261,7 +258,7 @@ func (in *interner) derive(name uint32, place int, find func() (uint32, bool)) (
 // sweep forgets what nobody holds when there is much. It is for the time between
 // two batches.
 func (in *interner) sweep() {
-	if in.len() >= in.limit {
+	if in.count >= in.limit {
 		in.forget()
 	}
 }
@@ -287,7 +284,7 @@ func (in *interner) forget() {
 	in.sweeps++
 	// A name more costs five looks here. Counts by number grow with the names, for
 	// each worker.
-	in.limit = max(minInterned, in.len()+in.len()/4)
+	in.limit = max(minInterned, in.count+in.count/4)
 }
 
 func (in *interner) reset() {

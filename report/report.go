@@ -70,7 +70,7 @@ func (r *Report) Append(dst []byte) []byte {
 
 // AppendParts appends the parts of the same line, with the data and the state as
 // they are. The other parts are in buf, which it returns.
-func (r *Report) AppendParts(parts [][]byte, buf []byte) (_ [][]byte, _ []byte) {
+func (r *Report) AppendParts(parts [][]byte, buf []byte) ([][]byte, []byte) {
 	buf = r.appendHead(buf)
 	head := len(buf)
 	buf = r.appendTail(buf)
@@ -78,7 +78,7 @@ func (r *Report) AppendParts(parts [][]byte, buf []byte) (_ [][]byte, _ []byte) 
 }
 
 // AppendSeedParts is AppendParts of the form of 2015.
-func (r *Report) AppendSeedParts(parts [][]byte, buf []byte) (_ [][]byte, _ []byte) {
+func (r *Report) AppendSeedParts(parts [][]byte, buf []byte) ([][]byte, []byte) {
 	buf = r.appendHead(buf)
 	return append(parts, buf, r.Data, closing), buf
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -18,7 +16,6 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"ratadns/capture"
-	"ratadns/capture/sample"
 	"ratadns/dns"
 )
 
@@ -113,21 +110,7 @@ func up(t *testing.T, pcap, config string) (url string) {
 // recent is the sample capture with its times moved so that it ends now.
 func recent(t *testing.T) string {
 	t.Helper()
-	src, err := capture.NewReader("sample", bytes.NewReader(sample.Pcap), quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	var packets []capture.Packet
-	for {
-		var b capture.Batch
-		if err := src.Read(&b); err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		packets = append(packets, b.Packets...)
-	}
+	packets := packetsOf(t, samplePcap(t))
 	shift := time.Now().UnixNano() - packets[len(packets)-1].Time
 	for i := range packets {
 		packets[i].Time += shift

@@ -318,32 +318,16 @@ func TestReportPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := capture.Open([]string{samplePcap(t)}, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	var all capture.Batch
-	for {
-		var b capture.Batch
-		if err := src.Read(&b); err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		for i := range b.Packets {
-			p := b.Packets[i]
-			if i%3 == 0 {
-				continue // so that queries stay without a response
-			}
-			p.Data = bytes.Clone(p.Data)
-			all.Packets = append(all.Packets, p)
+	var packets []capture.Packet
+	for i, p := range packetsOf(t, samplePcap(t)) {
+		if i%3 != 0 { // so that queries stay without a response
+			packets = append(packets, p)
 		}
 	}
 	answer := func(piece int) string {
 		q := &question{entry: &reduce.Entry{Of: reduce.Transactions, By: []string{"qname"}, Measure: reduce.Max, OfField: "size"}, params: reduce.Params{MaxKeys: 500}}
 		a := newAsking(q, speedy.NewSides([]uint16{53}, nil), anon, 1, reduce.DefaultFacts())
-		if err := a.engine(speedy.DefaultConfig()).Run(context.Background(), &pieces{all.Packets, piece}); err != nil {
+		if err := a.engine(speedy.DefaultConfig()).Run(context.Background(), &pieces{packets, piece}); err != nil {
 			t.Fatal(err)
 		}
 		w, _ := a.merge()
